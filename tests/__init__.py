@@ -1,0 +1,1 @@
+"""Laws, twins and oracles; `registry.py` says over what."""
