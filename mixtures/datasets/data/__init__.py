@@ -1,0 +1,1 @@
+"""The bundled tables: one CSV and one page of description (source, licence) for each data set."""
