@@ -1,0 +1,1 @@
+"""Benchmarks of mixtures against its peers: ``python -m benchmarks``, see README.md."""

@@ -1,0 +1,292 @@
+"""Layer 1: vector primitives, as emitters of LLVM instructions.
+
+numba's automatic vectoriser reaches a quarter of what the micro-kernels need, and BLAS does not
+pay on blocks of a few columns. So the kernels say themselves which values live in which vector:
+an :class:`Emitter` appends instructions on ``<W x double>`` vectors to a function under
+construction, and LLVM picks the registers. LLVM legalises any width for any CPU (a vector of
+eight is one AVX-512 register or four of SSE2), so the width decides speed and little else.
+
+An emitter runs when numba compiles, once; what it returns are handles of future values, not
+numbers. Offsets count elements of the base pointer's type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from llvmlite import ir
+
+INT = ir.IntType(64)
+INT32 = ir.IntType(32)
+BYTE = ir.IntType(8)
+FLOAT = ir.FloatType()
+DOUBLE = ir.DoubleType()
+
+# exp(r) = 1 + r + r^2 q(r) for |r| <= log(2)/2, and log((1+s)/(1-s)) = 2s + s z g(z), z = s^2,
+# for m = (1+s)/(1-s) between sqrt(1/2) and sqrt(2): Chebyshev interpolants of q and g, computed
+# with 200 bits and rounded. Fixing the leading terms makes exp(0) = 1 and log(1) = 0 exact.
+EXP_COEFFICIENTS = [
+    float.fromhex("0x1.0000000000001p-1"),
+    float.fromhex("0x1.5555555555556p-3"),
+    float.fromhex("0x1.5555555553d63p-5"),
+    float.fromhex("0x1.11111111109b3p-7"),
+    float.fromhex("0x1.6c16c1788bd90p-10"),
+    float.fromhex("0x1.a01a01a7c41d5p-13"),
+    float.fromhex("0x1.a019b90d2ae7ap-16"),
+    float.fromhex("0x1.71de0dae63bb3p-19"),
+    float.fromhex("0x1.289185613a3d6p-22"),
+    float.fromhex("0x1.af38a9b0ec855p-26"),
+]
+LOG_COEFFICIENTS = [
+    float.fromhex("0x1.5555555555558p-1"),
+    float.fromhex("0x1.99999999952d7p-2"),
+    float.fromhex("0x1.2492492df281ap-2"),
+    float.fromhex("0x1.c71c62e3f11e6p-3"),
+    float.fromhex("0x1.7462b51cb66b1p-3"),
+    float.fromhex("0x1.39fe51a7c18f9p-3"),
+    float.fromhex("0x1.2b5900de53b32p-3"),
+]
+LOG2 = float.fromhex("0x1.62e42fefa39efp-1")
+LOG2_HIGH = float.fromhex("0x1.62e42fef00000p-1")  # 33 bits: its product with an exponent is exact
+LOG2_LOW = float.fromhex("0x1.473de6af278edp-34")
+LOG2_E = float.fromhex("0x1.71547652b82fep+0")
+ROUNDER = 1.5 * 2.0**52  # adding it leaves the nearest integer in the low bits of the sum
+SMALLEST_EXPONENT = -708.0  # just above log of the smallest normal double
+
+
+Value = ir.Value
+
+
+class Emitter:
+    """Appends instructions on vectors of `width` doubles to the function under construction."""
+
+    def __init__(self, builder: ir.IRBuilder, width: int) -> None:
+        self.builder = builder
+        self.width = width
+        self.vector = ir.VectorType(DOUBLE, width)
+        self.integers = ir.VectorType(INT, width)
+
+    # -- integers and constants ---------------------------------------------------------------
+
+    def int(self, value: int) -> Value:
+        return ir.Constant(INT, value)
+
+    def at(self, *terms: Value | int) -> Value:
+        """Sum of offsets, each a value or a Python integer."""
+        fixed = sum(t for t in terms if isinstance(t, int))
+        total = None
+        for term in terms:
+            if not isinstance(term, int):
+                total = term if total is None else self.builder.add(total, term)
+        if total is None:
+            return self.int(fixed)
+        return self.builder.add(total, self.int(fixed)) if fixed else total
+
+    def times(self, a: Value, b: Value | int) -> Value:
+        return self.builder.mul(a, self.int(b) if isinstance(b, int) else b)
+
+    def constant(self, value: float) -> Value:
+        return ir.Constant(self.vector, [value] * self.width)
+
+    # -- memory -------------------------------------------------------------------------------
+
+    def _vector_at(self, base: Value, offset: Value, vector: ir.Type) -> Value:
+        return self.builder.bitcast(self.builder.gep(base, [offset]), vector.as_pointer())
+
+    def load(self, base: Value, *offset: Value | int) -> Value:
+        """Vector at base[offset]; floats are widened to doubles."""
+        element = base.type.pointee
+        vector = ir.VectorType(element, self.width)
+        size = 8 if element is DOUBLE else 4
+        value = self.builder.load(self._vector_at(base, self.at(*offset), vector), align=size)
+        return value if element is DOUBLE else self.builder.fpext(value, self.vector)
+
+    def store(self, value: Value, base: Value, *offset: Value | int) -> None:
+        self.builder.store(value, self._vector_at(base, self.at(*offset), self.vector), align=8)
+
+    def scalar(self, base: Value, *offset: Value | int) -> Value:
+        return self.builder.load(self.builder.gep(base, [self.at(*offset)]))
+
+    def broadcast(self, base: Value, *offset: Value | int) -> Value:
+        return self.splat(self.scalar(base, *offset))
+
+    def splat(self, x: Value) -> Value:
+        nothing = ir.Constant(self.vector, ir.Undefined)
+        first = self.builder.insert_element(nothing, x, ir.Constant(INT32, 0))
+        return self.shuffle(first, nothing, [0] * self.width)
+
+    def prefetch(self, base: Value, offset: Value) -> None:
+        """Ask for the cache line at base[offset]; any address will do, it is a hint."""
+        kinds = [BYTE.as_pointer(), INT32, INT32, INT32]
+        function = self._function("llvm.prefetch.p0", ir.VoidType(), kinds)
+        address = self.builder.bitcast(self.builder.gep(base, [offset]), BYTE.as_pointer())
+        read, keep_in_l2, data = (ir.Constant(INT32, v) for v in (0, 2, 1))
+        self.builder.call(function, [address, read, keep_in_l2, data])
+
+    def _function(self, name: str, result: ir.Type, arguments: Sequence[ir.Type]) -> ir.Function:
+        module = self.builder.module
+        known = module.globals.get(name)
+        return known or ir.Function(module, ir.FunctionType(result, list(arguments)), name)
+
+    # -- arithmetic ---------------------------------------------------------------------------
+
+    def add(self, a: Value, b: Value) -> Value:
+        return self.builder.fadd(a, b)
+
+    def sub(self, a: Value, b: Value) -> Value:
+        return self.builder.fsub(a, b)
+
+    def mul(self, a: Value, b: Value) -> Value:
+        return self.builder.fmul(a, b)
+
+    def div(self, a: Value, b: Value) -> Value:
+        return self.builder.fdiv(a, b)
+
+    def fmuladd(self, a: Value, b: Value, c: Value) -> Value:
+        """a b + c, fused where the CPU can (`llvm.fma` would call a library where it cannot)."""
+        name = f"llvm.fmuladd.v{self.width}f64"
+        return self.builder.call(self._function(name, self.vector, [self.vector] * 3), [a, b, c])
+
+    def minus_square(self, y: Value, c: Value) -> Value:
+        """c - y^2"""
+        return self.fmuladd(self.builder.fneg(y), y, c)
+
+    def larger(self, a: Value, b: Value) -> Value:
+        """a where a > b, else b: one instruction on x86; a NaN in a is passed over."""
+        return self.select(self.builder.fcmp_ordered(">", a, b), a, b)
+
+    def select(self, condition: Value, a: Value, b: Value) -> Value:
+        return self.builder.select(condition, a, b)
+
+    def equal(self, a: Value, b: Value) -> Value:
+        return self.builder.fcmp_ordered("==", a, b)
+
+    # -- shuffles -----------------------------------------------------------------------------
+
+    def shuffle(self, a: Value, b: Value, lanes: Sequence[int]) -> Value:
+        """Lanes of a (0..W-1) and b (W..2W-1)."""
+        kind = ir.VectorType(INT32, len(lanes))
+        return self.builder.shuffle_vector(a, b, ir.Constant(kind, list(lanes)))
+
+    def transpose(self, rows: Sequence[Value]) -> list[Value]:
+        """W vectors of W lanes, rows to columns: log2(W) rounds that swap off-diagonal halves."""
+        width, rows, half = self.width, list(rows), 1
+        while half < width:
+            for i in (i for i in range(width) if not i & half):
+                upper = [lane if not lane & half else width + lane - half for lane in range(width)]
+                lower = [lane + half if not lane & half else width + lane for lane in range(width)]
+                a, b = rows[i], rows[i + half]
+                rows[i], rows[i + half] = self.shuffle(a, b, upper), self.shuffle(a, b, lower)
+            half *= 2
+        return rows
+
+    def deinterleave(self, vectors: Sequence[Value]) -> list[Value]:
+        """m vectors of consecutive records of m fields (m a power of two) to one vector a field."""
+        if len(vectors) == 1:
+            return list(vectors)
+        pairs = list(zip(vectors[::2], vectors[1::2], strict=True))
+        lanes = range(2 * self.width)
+        even = self.deinterleave([self.shuffle(a, b, lanes[0::2]) for a, b in pairs])
+        odd = self.deinterleave([self.shuffle(a, b, lanes[1::2]) for a, b in pairs])
+        return [field for couple in zip(even, odd, strict=True) for field in couple]
+
+    # -- functions ----------------------------------------------------------------------------
+
+    def _polynomial(self, x: Value, square: Value, coefficients: Sequence[float]) -> Value:
+        """Even and odd powers by Horner's rule side by side: no operation more than Horner's,
+        as the square of x is wanted elsewhere too, in half the time from first to last."""
+
+        def horner(terms: Sequence[float]) -> Value:
+            value = self.constant(terms[-1])
+            for c in reversed(terms[:-1]):
+                value = self.fmuladd(value, square, self.constant(c))
+            return value
+
+        return self.fmuladd(horner(coefficients[1::2]), x, horner(coefficients[::2]))
+
+    def exp(self, x: Value) -> Value:
+        """exp of x <= 700, to 1.1 + |x|/3 ulp; exactly 0 below `SMALLEST_EXPONENT`, NaN of NaN.
+
+        x = m log 2 + r with an integer m, so exp x = 2^m exp r; 2^m is added to the exponent bits.
+        The error that grows with |x| is that of a log 2 of 53 bits, a third of what rounding has
+        already done to any x that is a difference of two numbers; a second term would be in vain.
+        CPUs with vectors of two may lack the fused product that keeps m log 2 exact: two terms.
+        """
+        least = self.constant(SMALLEST_EXPONENT)
+        tiny = self.builder.fcmp_ordered("<", x, least)
+        x = self.select(tiny, least, x)
+        shifted = self.fmuladd(x, self.constant(LOG2_E), self.constant(ROUNDER))
+        m = self.sub(shifted, self.constant(ROUNDER))
+        terms = (LOG2,) if self.width > 2 else (LOG2_HIGH, LOG2_LOW)
+        r = x
+        for term in terms:
+            r = self.fmuladd(m, self.constant(-term), r)
+        square = self.mul(r, r)
+        q = self._polynomial(r, square, EXP_COEFFICIENTS)
+        p = self.add(self.fmuladd(square, q, r), self.constant(1.0))
+        bits = self.builder.bitcast(shifted, self.integers)
+        exponent = self.builder.shl(bits, ir.Constant(self.integers, [52] * self.width))
+        scaled = self.builder.add(self.builder.bitcast(p, self.integers), exponent)
+        value = self.builder.bitcast(scaled, self.vector)
+        return self.select(tiny, self.constant(0.0), value)
+
+    def log(self, x: Value) -> Value:
+        """log of a normal x > 0, within 1 ulp; -inf of 0, x itself of +inf and NaN.
+
+        x = 2^m (1 + f) with sqrt(1/2) <= 1 + f < sqrt(2); with s = f / (2 + f),
+        log(1 + f) = f - (f^2/2 - s (f^2/2 + s^2 g(s^2))), which loses nothing near x = 1.
+        """
+        builder, integers = self.builder, self.integers
+        every = [1] * self.width
+        root_half = ir.Constant(integers, [0x3FE6A09E667F3BCD * e for e in every])
+        bits = builder.sub(builder.bitcast(x, integers), root_half)
+        power = builder.ashr(bits, ir.Constant(integers, [52 * e for e in every]))
+        mantissa = builder.and_(bits, ir.Constant(integers, [(1 << 52) - 1] * self.width))
+        f = builder.bitcast(builder.add(mantissa, root_half), self.vector)
+        f = self.sub(f, self.constant(1.0))
+        # An exponent fits in the low bits of ROUNDER: integer to double without AVX-512DQ.
+        rounder = self.constant(ROUNDER)
+        shifted = builder.add(power, builder.bitcast(rounder, integers))
+        m = self.sub(builder.bitcast(shifted, self.vector), rounder)
+        s = self.div(f, self.add(f, self.constant(2.0)))
+        z = self.mul(s, s)
+        half_square = self.mul(self.mul(f, self.constant(0.5)), f)
+        g = self.mul(z, self._polynomial(z, self.mul(z, z), LOG_COEFFICIENTS))
+        low = self.fmuladd(s, self.add(half_square, g), self.mul(m, self.constant(LOG2_LOW)))
+        value = self.sub(f, self.sub(half_square, low))
+        value = self.fmuladd(m, self.constant(LOG2_HIGH), value)
+        infinity = self.constant(float("inf"))
+        value = self.select(builder.fcmp_ordered("<", x, infinity), value, x)
+        return self.select(self.equal(x, self.constant(0.0)), self.constant(-float("inf")), value)
+
+    # -- control ------------------------------------------------------------------------------
+
+    def loop(
+        self,
+        count: Value,
+        carried: Sequence[Value],
+        body: Callable[[Value, list[Value]], Sequence[Value]],
+        step: int = 1,
+        start: int | Value = 0,
+    ) -> list[Value]:
+        """``for i in range(start, count, step): carried = body(i, carried)``, in registers."""
+        builder = self.builder
+        before = builder.block
+        head, inside, after = (builder.append_basic_block(n) for n in ("head", "body", "after"))
+        builder.branch(head)
+        builder.position_at_end(head)
+        index = builder.phi(INT)
+        index.add_incoming(self.int(start) if isinstance(start, int) else start, before)
+        values = [builder.phi(v.type) for v in carried]
+        for phi, value in zip(values, carried, strict=True):
+            phi.add_incoming(value, before)
+        builder.cbranch(builder.icmp_signed("<", index, count), inside, after)
+        builder.position_at_end(inside)
+        results = body(index, list(values))
+        last = builder.block
+        index.add_incoming(builder.add(index, self.int(step)), last)
+        for phi, value in zip(values, results or [], strict=True):
+            phi.add_incoming(value, last)
+        builder.branch(head)
+        builder.position_at_end(after)
+        return list(values)
