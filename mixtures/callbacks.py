@@ -1,0 +1,115 @@
+"""Callbacks for `estimator.set_callbacks(...)`, in scikit-learn's protocol.
+
+The tasks of a fit are "fit", within it a "start" for each of `n_init`, within it an "iteration"
+for each EM map. scikit-learn's own `ProgressBar` works as well.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+
+class IterationRecord(NamedTuple):
+    """The state of a fit after one iteration."""
+
+    start: int  # which of n_init, from 0
+    iteration: int  # from 1
+    lower_bound: float  # objective, nats per row
+    smallest_weight: float  # of the mixing weights
+
+
+class LikelihoodMonitor:
+    """Keeps the objective and the smallest mixing weight of every iteration of every start.
+
+    Attributes
+    ----------
+    records_ : list of IterationRecord
+        Of the last fit.
+
+    Examples
+    --------
+    >>> from mixtures import GaussianMixture
+    >>> from mixtures.callbacks import LikelihoodMonitor
+    >>> from mixtures.datasets import load_faithful
+    >>> monitor = LikelihoodMonitor()
+    >>> gm = GaussianMixture(2, random_state=0).set_callbacks(monitor).fit(load_faithful().data)
+    >>> len(monitor.records_) == gm.n_iter_
+    True
+    """
+
+    records_: list[IterationRecord]
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Forget the last fit."""
+        self.records_ = []
+        self._start, self._iteration = -1, 0
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """Keep the records."""
+
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        """Count starts."""
+        if context.task_name == "start":
+            self._start, self._iteration = self._start + 1, 0
+
+    def on_fit_task_end(
+        self, estimator: Any, context: Any, *, fitted_estimator: Any = None
+    ) -> bool:
+        """Record an iteration; never asks to stop."""
+        if context.task_name == "iteration" and fitted_estimator is not None:
+            self._iteration += 1
+            self.records_.append(
+                IterationRecord(
+                    self._start,
+                    self._iteration,
+                    float(fitted_estimator.lower_bound_),
+                    float(fitted_estimator.weights_.min()),
+                )
+            )
+        return False
+
+
+class TimeLimit:
+    """Stops a fit at the end of the first iteration after so many seconds.
+
+    The fit then returns the best it has found, with a `ConvergenceWarning`; `stop_reason_` says
+    that a callback asked for it.
+
+    Parameters
+    ----------
+    seconds : float
+        Of wall-clock time, from the beginning of the fit.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from mixtures import GaussianMixture
+    >>> from mixtures.callbacks import TimeLimit
+    >>> from mixtures.datasets import load_faithful
+    >>> gm = GaussianMixture(2, tol=0, max_iter=10**6, random_state=0)
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     gm = gm.set_callbacks(TimeLimit(0.05)).fit(load_faithful().data)
+    >>> gm.stop_reason_
+    'A callback asked to stop.'
+    """
+
+    def __init__(self, seconds: float) -> None:
+        if not seconds > 0:
+            raise ValueError(f"TimeLimit expects seconds > 0, but got {seconds!r}.")
+        self.seconds = seconds
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Start the clock."""
+        self._end = time.perf_counter() + self.seconds
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """Nothing to release."""
+
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        """Nothing to do."""
+
+    def on_fit_task_end(self, estimator: Any, context: Any) -> bool:
+        """Whether time is up."""
+        return context.task_name == "iteration" and time.perf_counter() > self._end

@@ -1,0 +1,199 @@
+"""Acceleration of EM: propose a point beyond the EM step; the loop keeps it only if it climbs.
+
+EM is a fixed-point iteration ``x -> F(x)`` that converges linearly, slowly where components
+overlap. Two ways to extrapolate it, both in unconstrained coordinates, both one map per proposal:
+
+- SQUAREM (Varadhan and Roland 2008, Scand. J. Statist. 35, scheme S3): two EM steps give
+  ``r = F(x) - x`` and ``v = F(F(x)) - F(x) - r``; propose ``x - 2 a r + a^2 v`` with
+  ``a = -|r| / |v|``.
+- Anderson mixing (Walker and Ni 2011, SIAM J. Numer. Anal. 49; damped and made monotone as in
+  DAAREM, Henderson and Varadhan 2019): from the last m steps, the affine combination of images
+  whose residual ``F(x) - x`` is smallest.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .discriminants import Array
+
+if TYPE_CHECKING:
+    from .em import Point
+    from .family import AbstractFamily
+
+
+class AbstractAccelerator(ABC):
+    """Proposes where to go next; knows no model."""
+
+    @abstractmethod
+    def propose(self, family: AbstractFamily[Any], point: Point, n_iter: int) -> Any | None:
+        """Parameters to try instead of ``point.image``, or None for the EM step itself."""
+
+    @abstractmethod
+    def rejected(self) -> None:
+        """The last proposal did not climb; the loop will take the EM step."""
+
+    @abstractmethod
+    def settled(self, change: float, tol: float) -> bool:
+        """Whether a change of the objective this small, in nats per row, ends the run."""
+
+
+class NoAcceleration(AbstractAccelerator):
+    """Plain EM."""
+
+    def propose(self, family: AbstractFamily[Any], point: Point, n_iter: int) -> None:
+        return None
+
+    def rejected(self) -> None:
+        raise RuntimeError("plain EM proposes nothing that could be rejected")
+
+    def settled(self, change: float, tol: float) -> bool:
+        return change < tol
+
+
+class Stage(NamedTuple):
+    """An accelerator, and when its turn comes."""
+
+    accelerator: AbstractAccelerator
+    n_iter: int = 0  # not before this many iterations
+    gain: float = np.inf  # not before an iteration gains less, in nats per row
+
+
+class Staged(AbstractAccelerator):
+    """One accelerator after another, as the run settles.
+
+    An extrapolation taken while EM still moves fast can land in the basin of another, worse
+    optimum (measured: one of six problems with SQUAREM from the first step), so plain EM comes
+    first. Squared extrapolation copes best with what is not yet linear, Anderson mixing converges
+    fastest where it is.
+    """
+
+    def __init__(self, *stages: Stage) -> None:
+        self.stages = list(stages)
+        self._last = -np.inf
+
+    @property
+    def _now(self) -> AbstractAccelerator:
+        return self.stages[0].accelerator
+
+    def propose(self, family: AbstractFamily[Any], point: Point, n_iter: int) -> Any | None:
+        gain, self._last = point.objective - self._last, point.objective
+        while len(self.stages) > 1:  # a rejected proposal gains nothing, and says nothing
+            following = self.stages[1]
+            if n_iter <= following.n_iter or not 0.0 < gain < following.gain:
+                break
+            self.stages.pop(0)
+        return self._now.propose(family, point, n_iter)
+
+    def rejected(self) -> None:
+        self._now.rejected()
+
+    def settled(self, change: float, tol: float) -> bool:
+        return self._now.settled(change, tol)
+
+
+class Squarem(AbstractAccelerator):
+    """Squared extrapolation: cycles of two EM steps and one proposal."""
+
+    def __init__(self) -> None:
+        self._previous: tuple[Array, Array] | None = None  # x, F(x) - x
+        self._longest = 4.0  # bound on -a; grows fourfold when reached and accepted
+        self._reached = self._proposed = False
+
+    def propose(self, family: AbstractFamily[Any], point: Point, n_iter: int) -> Any | None:
+        if self._proposed:  # the last proposal was accepted: one EM step, then a new cycle
+            if self._reached:
+                self._longest *= 4.0
+            self._proposed, self._previous = False, None
+            return None
+        x, image = family.pack(point.params), family.pack(point.image)
+        if not (np.isfinite(x).all() and np.isfinite(image).all()):
+            self._previous = None
+            return None
+        if self._previous is None:
+            self._previous = x, image - x
+            return None
+        (start, r), self._previous = self._previous, None
+        v = (image - x) - r
+        norm_v = float(np.linalg.norm(v))
+        if norm_v == 0.0:
+            return None
+        length = float(np.linalg.norm(r)) / norm_v
+        self._reached = length >= self._longest
+        length = min(length, self._longest)
+        if length <= 1.0:
+            return None
+        self._proposed = True
+        return family.unpack(start + 2.0 * length * r + length**2 * v, point.params)
+
+    def rejected(self) -> None:
+        self._proposed = False
+        self._longest = max(4.0, self._longest / 4.0) if self._reached else self._longest
+
+    def settled(self, change: float, tol: float) -> bool:
+        # Only the gain of an EM step tells how far EM still has to go.
+        return change < tol and not self._proposed
+
+
+class Anderson(AbstractAccelerator):
+    """Damped Anderson mixing of the last `memory` steps."""
+
+    def __init__(self, memory: int = 6) -> None:
+        self._steps: deque[tuple[Array, Array]] = deque(maxlen=memory)  # steps of x, of F(x)-x
+        self._previous: tuple[Array, Array] | None = None
+        self._damping = 1e-8  # relative to the mean square of the residuals' differences
+        self._small = 0
+
+    def propose(self, family: AbstractFamily[Any], point: Point, n_iter: int) -> Any | None:
+        x, image = family.pack(point.params), family.pack(point.image)
+        if not (np.isfinite(x).all() and np.isfinite(image).all()):
+            self._forget()
+            return None
+        residual = image - x
+        if self._previous is not None:
+            self._steps.append((x - self._previous[0], residual - self._previous[1]))
+            self._damping = max(1e-12, self._damping / 2)
+        self._previous = x, residual
+        if not self._steps:
+            return None
+        moves, changes = (np.array(column) for column in zip(*self._steps, strict=True))
+        gram = changes @ changes.T
+        ridge = self._damping * np.trace(gram) / len(gram)
+        if not ridge > 0.0:
+            return None
+        mix = np.linalg.solve(gram + ridge * np.eye(len(gram)), changes @ residual)
+        return family.unpack(image - mix @ (moves + changes), point.params)
+
+    def rejected(self) -> None:
+        self._damping = min(1.0, self._damping * 100.0)
+        self._forget()
+
+    def settled(self, change: float, tol: float) -> bool:
+        # A mixed step can gain little by accident; two in a row do not.
+        self._small = self._small + 1 if change < tol else 0
+        return self._small >= 2
+
+    def _forget(self) -> None:
+        self._steps.clear()
+        self._previous = None
+
+
+def make_accelerator(acceleration: str | None, tol: float) -> AbstractAccelerator:
+    """The accelerator that the `acceleration` parameter of an estimator names.
+
+    'auto' leaves a fit with ``tol=0`` to plain EM: such a fit asks for a number of iterations, not
+    for a precision that could be reached in fewer.
+    """
+    if acceleration == "auto" and tol == 0:
+        return NoAcceleration()
+    plain = Stage(NoAcceleration())
+    return {
+        None: lambda: NoAcceleration(),
+        "squarem": lambda: Staged(plain, Stage(Squarem(), 5, 1e-2)),
+        "anderson": lambda: Staged(plain, Stage(Anderson(), 5, 1e-2)),
+        "auto": lambda: Staged(plain, Stage(Squarem(), 10, 1e-3), Stage(Anderson(), 10, 1e-6)),
+    }[acceleration]()

@@ -1,0 +1,212 @@
+"""The EM loop, once, for every family, prior, source and accelerator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+
+from .acceleration import AbstractAccelerator, NoAcceleration
+from .blocks import AbstractSource, ArraySource
+from .family import AbstractFamily, DegenerateComponentError
+from .statistics import SufficientStatistics
+
+P = TypeVar("P")
+
+ROUNDING = 1e-12
+"""Changes of the objective per row, relative to one nat and to itself, that are rounding: sums of
+1e6 to 1e9 terms, pairwise in lanes and blocks, carry about 1e-14; conditioning adds two digits."""
+
+
+BASE_ROWS = 65536  # rows whose base measure is computed at a time
+
+
+class StopReason(Enum):
+    """Why a run of EM ended, as a sentence."""
+
+    CONVERGED = "The objective changed by less than tol in one iteration."
+    STATIONARY = "The objective stopped rising: no step from here gains more than rounding."
+    MAX_ITER = "max_iter iterations were done before the objective settled to within tol."
+    CALLBACK = "A callback asked to stop."
+    INITIALISED = "max_iter is 0: the parameters are those of the initialisation."
+    DEGENERATE = "A component collapsed, so that the likelihood is unbounded there."
+
+
+CONVERGED = frozenset({StopReason.CONVERGED, StopReason.STATIONARY})
+
+
+class Point(NamedTuple):
+    """A place on EM's path: parameters, what the E-step found there, where the M-step leads."""
+
+    params: Any
+    objective: float  # mean log-likelihood + log-prior / total weight, nats per row
+    stats: SufficientStatistics
+    image: Any  # params after one EM step
+
+
+class EMResult(NamedTuple):
+    """Where a run of EM ended and how it got there."""
+
+    params: Any
+    objective: float  # at params
+    trace: list[float]  # the objective at the start and after each iteration
+    n_iter: int
+    reason: StopReason
+
+
+@dataclass(frozen=True)
+class EMProblem(Generic[P]):
+    """Rows and a family: the map ``params -> params`` that EM iterates."""
+
+    source: AbstractSource
+    family: AbstractFamily[P]
+    log_base: float  # sum over rows of what no parameter changes, nats
+
+    @classmethod
+    def of(cls, source: ArraySource, family: AbstractFamily[P]) -> EMProblem[P]:
+        """The problem of fitting a family to rows, its base measure summed over them."""
+        total = source.total_weight * source.frame.log_jacobian
+        for lo in range(0, source.n_rows, BASE_ROWS):
+            base = family.log_base(source.X[lo : lo + BASE_ROWS].astype(np.float64))
+            if isinstance(base, np.ndarray):
+                w = source.sample_weight
+                total += float(base.sum() if w is None else base @ w[lo : lo + BASE_ROWS])
+        return cls(source, family, total)
+
+    def evaluate(self, params: P, *, cautious: bool = False) -> Point:
+        """One E-step and one M-step at params."""
+        sweep = self.family.sweep(params)
+        stats = self.source.accumulate(sweep.discriminants, sweep.moments)
+        total = stats.log_likelihood + sweep.omitted + self.log_base + self.family.log_prior(params)
+        value = total / self.source.total_weight
+        if not math.isfinite(value):
+            raise DegenerateComponentError(
+                int(np.argmin(stats.counts)), f"the objective became {value}"
+            )
+        step = self.family.cautious_step if cautious else self.family.m_step
+        return Point(params, value, stats, step(stats, params))
+
+
+def rounding(value: float) -> float:
+    """Changes of an objective of this size that are rounding."""
+    return ROUNDING * max(1.0, abs(value))
+
+
+Monitor = Callable[[int, Point], bool]
+
+
+@dataclass
+class _Run:
+    """A run of EM under way: where it is, and how it got there."""
+
+    problem: EMProblem[Any]
+    tol: float
+    accelerator: AbstractAccelerator
+    point: Point
+    trace: list[float]
+    settled: bool = False  # the last change was below tol
+    cautious: bool = False  # full M-steps no longer climb
+
+    def advance(self, n_iter: int, *, accelerate: bool) -> bool:
+        """One iteration, that is one map; False if no step from here climbs."""
+        proposal = None
+        if accelerate:
+            proposal = self.accelerator.propose(self.problem.family, self.point, n_iter)
+        if proposal is not None:
+            new = self._attempt(proposal)
+            if new is None:  # it has cost one map
+                self.accelerator.rejected()
+                self.trace.append(self.point.objective)
+            else:
+                self._accept(new)
+            return True
+        new = self.problem.evaluate(self.point.image, cautious=self.cautious)
+        if self._falls(new):
+            if not self._hold():
+                return False
+            new = self.problem.evaluate(self.point.image, cautious=True)
+            if self._falls(new):
+                return False
+        self._accept(new)
+        return True
+
+    def result(self, n_iter: int, reason: StopReason) -> EMResult:
+        return EMResult(self.point.params, self.point.objective, self.trace, n_iter, reason)
+
+    def _accept(self, new: Point) -> None:
+        change = abs(new.objective - self.point.objective)
+        self.point = new
+        self.trace.append(new.objective)
+        self.settled = self.accelerator.settled(change, self.tol)
+
+    def _attempt(self, params: Any) -> Point | None:
+        """The point at `params`, or None where it is no better or does not exist."""
+        try:
+            new = self.problem.evaluate(params)
+        except (DegenerateComponentError, np.linalg.LinAlgError, FloatingPointError):
+            return None
+        return new if new.objective >= self.point.objective else None
+
+    def _falls(self, new: Point) -> bool:
+        return new.objective < self.point.objective - rounding(self.point.objective)
+
+    def _hold(self) -> bool:
+        """Go on from the last point by steps that surely climb; False if there are none.
+
+        The family's M-step is then not an exact maximiser, because a ridge was added.
+        """
+        image = self.problem.family.cautious_step(self.point.stats, self.point.params)
+        if self.cautious or self.settled or image is None:
+            return False
+        self.cautious, self.accelerator = True, NoAcceleration()
+        self.point = self.point._replace(image=image)
+        return True
+
+
+def run_em(
+    problem: EMProblem[P],
+    params: P,
+    *,
+    tol: float,
+    max_iter: int,
+    accelerator: AbstractAccelerator | None = None,
+    monitor: Monitor | None = None,
+) -> EMResult:
+    """Iterate EM from `params` until the objective changes by less than `tol` per row.
+
+    Parameters
+    ----------
+    problem : EMProblem
+    params : the family's parameters to start from
+    tol : float
+        Nats per row. The change tested is that of the last E-step, one M-step behind the
+        parameters returned, as in scikit-learn; the objective reported is theirs.
+    max_iter : int
+        Number of EM maps (passes over the rows with an M-step).
+    accelerator : AbstractAccelerator, optional
+        Proposes points beyond the EM step. A proposal that would lower the objective is replaced
+        by the EM step itself, so the trace never falls.
+    monitor : callable (iteration, point) -> bool, optional
+        Called after each iteration; True stops the run.
+
+    Returns
+    -------
+    EMResult
+    """
+    start = problem.evaluate(params)
+    run = _Run(problem, tol, accelerator or NoAcceleration(), start, [start.objective])
+    for n_iter in range(1, max_iter + 1):
+        was_settled = run.settled
+        last = was_settled or n_iter == max_iter
+        if not run.advance(n_iter, accelerate=not last):
+            reason = StopReason.CONVERGED if was_settled else StopReason.STATIONARY
+            return run.result(n_iter - 1, reason)
+        if monitor is not None and monitor(n_iter, run.point):
+            return run.result(n_iter, StopReason.CALLBACK)
+        if last:
+            return run.result(n_iter, StopReason.CONVERGED if was_settled else StopReason.MAX_ITER)
+    return run.result(0, StopReason.INITIALISED)

@@ -1,0 +1,252 @@
+"""What a fitted mixture answers: labels, responsibilities, densities, samples, criteria."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import linear_sum_assignment
+from scipy.special import xlogy
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from . import validation
+from .blocks import ArraySource
+from .discriminants import Array, Frame
+
+if TYPE_CHECKING:
+    from .family import AbstractFamily
+
+
+FAR = 1e14
+"""Nats below which a log-density has lost the differences between components to rounding."""
+
+NEAR_POWER = 23
+"""Rows further away than two to this many standard deviations are taken for their direction."""
+
+
+class InferenceMixin:
+    """Predictions from the fitted attributes alone; nothing here changes the estimator."""
+
+    _positive_only: ClassVar[bool] = False
+    """Whether rows must not be negative, as counts."""
+
+    def _check_rows(self, X: np.ndarray) -> None:
+        """ValueError if a row lies outside the family's support."""
+        if self._positive_only:
+            validation.refuse_negative(type(self).__name__, X)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.input_tags.positive_only = self._positive_only
+        return tags
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Label each row by its most probable component.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int
+        """
+        return self._posterior(X)[0].argmax(axis=1)
+
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+        """Responsibilities: the probability of each component given the row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        responsibilities : ndarray of shape (n_samples, n_components)
+            Rows sum to one.
+        """
+        return self._posterior(X)[0]
+
+    def score_samples(self, X: ArrayLike) -> np.ndarray:
+        """Log-density of each row under the mixture, in nats.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_density : ndarray of shape (n_samples,)
+        """
+        return self._posterior(X)[1]
+
+    def score(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
+        """Mean log-density of the rows, in nats per row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : Ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        log_likelihood : float
+        """
+        log_density = self.score_samples(X)
+        w = validation.check_sample_weight(sample_weight, len(log_density))
+        return float(log_density.mean() if w is None else w @ log_density / w.sum())
+
+    def sample(self, n_samples: int = 1, random_state: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """Draw rows from the fitted mixture, grouped by component.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+        random_state : int, RandomState or None, default=None
+            None: the estimator's own; with an int the rows are the same in every call.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+        y : ndarray of shape (n_samples,), int
+            The component of each row.
+        """
+        check_is_fitted(self)
+        if n_samples < 1:
+            raise ValueError(
+                f"Invalid value for 'n_samples': {n_samples} . The sampling requires at least one "
+                "sample."
+            )
+        rng = check_random_state(self.random_state if random_state is None else random_state)
+        family, params, frame = self._fitted_family()
+        weights = np.asarray(params.weights, dtype=np.float64)
+        counts = rng.multinomial(n_samples, weights / weights.sum())
+        rows = [family.sample(params, c, int(n), rng) for c, n in enumerate(counts)]
+        return frame.from_frame(np.vstack(rows)), np.repeat(np.arange(len(counts)), counts)
+
+    def n_parameters(self) -> int:
+        """Number of free parameters of the fitted model, mixing weights included."""
+        check_is_fitted(self)
+        family, params, _ = self._fitted_family()
+        return family.n_parameters(params)
+
+    def aic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Akaike's criterion ``-2 log L + 2 p``; lower is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        sample_weight : array-like of shape (n_samples,), default=None
+        """
+        log_likelihood, _ = self._log_likelihood(self.score_samples(X), sample_weight)
+        return -2.0 * log_likelihood + 2.0 * self.n_parameters()
+
+    def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Schwarz's criterion ``-2 log L + p log n``; lower is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        sample_weight : array-like of shape (n_samples,), default=None
+            n is then the sum of the weights.
+        """
+        log_likelihood, n = self._log_likelihood(self.score_samples(X), sample_weight)
+        return -2.0 * log_likelihood + self.n_parameters() * float(np.log(n))
+
+    def icl(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Integrated completed likelihood: BIC plus twice the entropy of the responsibilities.
+
+        Lower is better; it prefers components that separate (Biernacki, Celeux and Govaert 2000).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        sample_weight : array-like of shape (n_samples,), default=None
+        """
+        resp, log_density = self._posterior(X)
+        log_likelihood, n = self._log_likelihood(log_density, sample_weight)
+        entropy, _ = self._log_likelihood(-xlogy(resp, resp).sum(axis=1), sample_weight)
+        return 2.0 * (entropy - log_likelihood) + self.n_parameters() * float(np.log(n))
+
+    def align_to(self, other: Any) -> Self:
+        """Reorder the components so that they match those of another fit of the same model.
+
+        The order minimises the sum of distances between matched components (the Hungarian
+        algorithm on the family's `distances`).
+
+        Parameters
+        ----------
+        other : estimator of the same class, fitted, with as many components and features
+
+        Returns
+        -------
+        self : object
+        """
+        check_is_fitted(self)
+        check_is_fitted(other)
+        if type(other) is not type(self) or other.n_components != self.n_components:
+            raise ValueError(
+                f"align_to expects a fitted {type(self).__name__} of {self.n_components} "
+                f"components, but got {type(other).__name__} of "
+                f"{getattr(other, 'n_components', '?')}. Fit both with the same n_components."
+            )
+        family, params, frame = self._fitted_family()
+        _, theirs, their_frame = other._fitted_family()
+        distances = family.distances(
+            other._to_data_units(theirs, their_frame), self._to_data_units(params, frame)
+        )
+        self._reorder(linear_sum_assignment(distances)[1])
+        return self
+
+    @staticmethod
+    def _log_likelihood(log_density: Array, sample_weight: ArrayLike | None) -> tuple[float, float]:
+        """Weighted sum of (n,) values, and the sum of the weights."""
+        w = validation.check_sample_weight(sample_weight, len(log_density))
+        if w is None:
+            return float(log_density.sum()), float(len(log_density))
+        return float(w @ log_density), float(w.sum())
+
+    def _posterior(self, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """Responsibilities (n, k) and log-densities (n,) in the precision of X."""
+        check_is_fitted(self)
+        validation.refuse_lazy_array(type(self).__name__, X)
+        rows = validation.check_rows(self, X, reset=False)
+        self._check_rows(rows)
+        family, params, frame = self._fitted_family()
+        with ArraySource(rows, frame=frame, n_threads=self.n_threads) as source:
+            resp, log_norm = source.posterior(family.discriminants(params))
+        far = ~(log_norm > -FAR)
+        if far.any():
+            resp[far] = self._far_responsibilities(family, params, frame, rows[far])
+        log_density = log_norm + family.log_base(rows.astype(np.float64)) + frame.log_jacobian
+        dtype = np.float32 if rows.dtype == np.float32 else np.float64
+        return resp.astype(dtype, copy=False), log_density.astype(dtype, copy=False)
+
+    @staticmethod
+    def _far_responsibilities(
+        family: AbstractFamily[Any], params: Any, frame: Frame, rows: np.ndarray
+    ) -> Array:
+        """One for the likeliest component of rows (m, d) so far away that rounding decides.
+
+        Along a ray from the data, the likeliest component does not change any more; so it is asked
+        for nearer to them, where the terms that are linear in the row are not yet lost.
+        """
+        reach = np.frexp(rows)[1] + np.frexp(frame.scale)[1]
+        back = np.maximum(reach.max(axis=1, keepdims=True) - NEAR_POWER, 0)
+        x = np.ldexp(rows.astype(np.float64), np.frexp(frame.scale)[1] - 1 - back)
+        Z = x - np.where(back > 0, 0.0, frame.centre * frame.scale)
+        with ArraySource(Z) as source:
+            resp, _ = source.posterior(family.discriminants(params))
+        return np.eye(resp.shape[1])[resp.argmax(axis=1)]
+
+    if TYPE_CHECKING:
+        n_components: int
+        n_threads: int | None
+        random_state: Any
+
+        def _fitted_family(self) -> tuple[AbstractFamily[Any], Any, Frame]: ...
+        def _to_data_units(self, params: Any, frame: Frame) -> Any: ...
+        def _reorder(self, order: np.ndarray) -> None: ...
