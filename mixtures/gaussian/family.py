@@ -1,0 +1,129 @@
+"""Gaussian components: what the engine asks of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.discriminants import Array, Discriminants, Frame
+from ..core.family import AbstractFamily, Sweep
+from ..core.frames import CONSTANT, Totals
+from ..core.statistics import SufficientStatistics
+from ..core.unconstrained import Coordinates, Real, Simplex
+from ..covariance import AbstractCovariance, Context, GaussianParams
+from ..priors import Dirichlet
+
+LEAST_RIDGE = 1e-12
+"""Smallest ridge relative to a feature's variance: what a Cholesky factor needs to exist."""
+
+MOSTLY_RIDGE = 2.0
+"""Variance, in units of the ridge, below which half of it or more is the ridge."""
+
+
+def ridge(reg_covar: float, totals: Totals, frame: Frame) -> Array:
+    """What is added to the variances (d,), in the frame's coordinates.
+
+    ``reg_covar`` in squared data units as in scikit-learn, but at most ``reg_covar`` times and at
+    least ``LEAST_RIDGE`` times the feature's variance: an absolute number would drown data of
+    small units and do nothing for those of large ones. Constant features have no variance to be
+    relative to: theirs is the absolute one, or what covers the rounding of their size.
+    """
+    variance = np.diagonal(totals.covariance)
+    if reg_covar == 0.0:
+        return np.zeros_like(variance)
+    absolute = reg_covar * frame.scale**2
+    bounded = np.minimum(reg_covar * variance, np.maximum(absolute, LEAST_RIDGE * variance))
+    return np.where(variance > CONSTANT**2, bounded, np.maximum(absolute, LEAST_RIDGE))
+
+
+@dataclass(frozen=True)
+class Gaussian(AbstractFamily[GaussianParams]):
+    """``log w_k + log N(x | mean_k, S_k)`` with S_k restricted by a covariance structure."""
+
+    structure: AbstractCovariance
+    context: Context
+    weight_prior: Dirichlet | None = None
+    log_volume: float = 0.0  # change of units of the prior's density, nats
+
+    @property
+    def moments(self) -> int:  # type: ignore[override]
+        return self.structure.moments
+
+    @property
+    def unconstrained(self) -> dict[str, Coordinates]:  # type: ignore[override]
+        return {
+            "weights": Simplex(),
+            "means": Real(),
+            "covariances": self.structure.coordinates,
+        }
+
+    def discriminants(self, params: GaussianParams) -> Discriminants:
+        return self.structure.discriminants(params)
+
+    def sweep(self, params: GaussianParams) -> Sweep:
+        return self.structure.sweep(params, self.context)
+
+    def m_step(self, stats: SufficientStatistics, params: GaussianParams) -> GaussianParams:
+        means, covariances = self.structure.m_step(stats, params, self.context)
+        return GaussianParams(self._weights(stats.counts), means, covariances)
+
+    def cautious_step(self, stats: SufficientStatistics, params: GaussianParams) -> GaussianParams:
+        # A ridge added to the maximiser can lower the likelihood. Weights and means maximise the
+        # expected log-posterior whatever the covariances are (ECM: Meng and Rubin 1993).
+        return self.m_step(stats, params)._replace(covariances=params.covariances)
+
+    def _weights(self, counts: Array) -> Array:
+        if self.weight_prior is None:
+            return counts / counts.sum()
+        return self.weight_prior.mode(counts)
+
+    def guess(self, centres: Array) -> GaussianParams:
+        k = len(centres)
+        pooled = self.context.totals.covariance + np.diag(self.context.ridge)
+        return GaussianParams(np.full(k, 1.0 / k), centres, self.structure.from_dense(pooled, k))
+
+    def reference(self, centres: Array) -> Array:
+        return centres
+
+    def log_prior(self, params: GaussianParams) -> float:
+        total = 0.0
+        if self.weight_prior is not None:
+            total += self.weight_prior.log_density(params.weights)
+        if not self.context.prior.flat:
+            total += self.structure.log_prior(params, self.context.prior) + self.log_volume
+        return total
+
+    def sample(
+        self, params: GaussianParams, component: int, n: int, rng: np.random.RandomState
+    ) -> Array:
+        lower = np.linalg.cholesky(self.structure.dense(params)[component])
+        return params.means[component] + rng.standard_normal((n, len(lower))) @ lower.T
+
+    def n_parameters(self, params: GaussianParams) -> int:
+        k, d = params.means.shape
+        return self.structure.n_parameters(k, d) + k * d + k - 1
+
+    def doubts(self, params: GaussianParams) -> str | None:
+        r = np.sqrt(self.context.ridge)
+        if not r.all():  # no ridge was added: what is singular has failed
+            return None
+        smallest = np.linalg.eigvalsh(self.structure.dense(params) / r / r[:, None])[:, 0]
+        held = np.flatnonzero(smallest < MOSTLY_RIDGE)
+        if not held.size:
+            return None
+        return (
+            f"Components {held.tolist()} have no variance of their own in some direction: constant "
+            "or collinear features, or fewer distinct rows than features. There reg_covar alone "
+            "keeps the covariance positive definite, and the likelihood depends on it. Drop such "
+            "features, use fewer components, or give a prior=NormalInverseWishart()."
+        )
+
+    def distances(self, params: GaussianParams, others: GaussianParams) -> Array:
+        """Bhattacharyya distances (k, k), invariant under linear maps of the data."""
+        mine, theirs = self.structure.dense(params), self.structure.dense(others)
+        middle = 0.5 * (mine[:, None] + theirs[None])
+        away = (params.means[:, None] - others.means[None])[..., None]
+        distance = (away * np.linalg.solve(middle, away)).sum(axis=(2, 3)) / 8.0
+        own = 0.5 * (np.linalg.slogdet(mine)[1][:, None] + np.linalg.slogdet(theirs)[1][None])
+        return distance + 0.5 * (np.linalg.slogdet(middle)[1] - own)
