@@ -1,0 +1,11 @@
+"""Pictures of fitted mixtures and of searches, in scikit-learn's Display convention.
+
+A display holds the numbers of a picture; `plot` draws them, as often as wanted; ``from_...`` makes
+and draws one. Only this package imports matplotlib, and only when something is drawn.
+"""
+
+from .criterion import InformationCriterionDisplay
+from .mixture import MixtureDisplay
+from .report import save_report
+
+__all__ = ["InformationCriterionDisplay", "MixtureDisplay", "save_report"]
