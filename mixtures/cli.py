@@ -19,6 +19,7 @@ from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from . import GaussianMixture, __version__
 from ._report import format_choice, format_fits, format_table
 from ._table import Table, TableError, read_table
+from .core.kernels import load
 from .covariance import STRUCTURES
 from .datasets import load_faithful
 from .exceptions import DegenerateDataWarning
@@ -164,6 +165,7 @@ def _fit(job: Job, options: argparse.Namespace) -> InformationCriterionSearch:
     )
     grid = {"covariance_type": job.covariances, "n_components": job.components}
     search = InformationCriterionSearch(estimator, grid, criterion=options.criterion)
+    load()  # the kernels: compiling them, once, is not part of the first fit
     with warnings.catch_warnings():
         for category in (ConvergenceWarning, DegenerateDataWarning, FitFailedWarning):
             warnings.simplefilter("ignore", category)

@@ -16,6 +16,7 @@ from .registry import COVARIANCES, GAUSSIANS, gaussian_rows, names, refused
 
 # A component of its own for the last two rows, which are equal: its likelihood is unbounded.
 PAIR = np.vstack([gaussian_rows(60, 2, 0)[0], [[90.0, 90.0], [90.0, 90.0]]])
+PRECISIONS = {"full": [np.eye(2)] * 2, "diag": np.ones((2, 2)), "spherical": np.ones(2)}
 SCIKIT_LEARNS_TEXT = (
     "Fitting the mixture model failed because some components have ill-defined empirical "
     "covariance (for instance caused by singleton or collapsed samples). Try to decrease the "
@@ -27,7 +28,13 @@ SCIKIT_LEARNS_TEXT = (
 @pytest.mark.parametrize("covariance_type", ["full", "diag", "spherical"])
 def test_without_a_ridge_a_collapse_is_an_error(covariance_type, n_init):
     model = GaussianMixture(
-        2, covariance_type=covariance_type, reg_covar=0.0, n_init=n_init, random_state=0
+        2,
+        covariance_type=covariance_type,
+        reg_covar=0.0,
+        n_init=n_init,
+        means_init=[[0.0, 0.0], [90.0, 90.0]],  # or a lucky start would spare it
+        precisions_init=PRECISIONS[covariance_type],
+        random_state=0,
     )
     tried = "all 3 starts" if n_init == 3 else "the start"
     with refused(ValueError, [SCIKIT_LEARNS_TEXT, "(component ", tried]):

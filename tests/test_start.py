@@ -93,7 +93,7 @@ def test_every_start_is_a_model(covariance_type, init):
 
 
 def test_many_rows_are_sampled_and_all_are_used():
-    """k-means runs on a sample of 20 000 distinct rows; every row then counts in the start."""
+    """k-means runs on a sample of 5 000 distinct rows; every row then counts in the start."""
     X, labels = blobs("at the corners", 3, 3, 0)
     X = np.vstack([X + 0.01 * shift for shift in np.random.default_rng(0).normal(size=(100, 1, 3))])
     assert len(X) == 30_000

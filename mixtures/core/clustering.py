@@ -109,14 +109,7 @@ def cluster(
         metric = standardised(sample.totals)
         with ArraySource(sample.points, sample.weights, n_threads=n_threads) as source:
             return Clusters(lloyd(source, _seeds(sample, metric, k, rng), metric), metric)
-    unusual = invariant_coordinates(sample, white)
-    metrics = (
-        white,
-        unusual[:, :1],
-        unusual[:, : max(k - 1, 1)],
-        standardised(sample.totals),
-        own_units(sample.scale),
-    )
+    metrics = _metrics(sample, white, k)
     best, highest = None, -np.inf
     with ArraySource(sample.points, sample.weights, n_threads=n_threads) as source:
         for metric in metrics:
@@ -127,6 +120,20 @@ def cluster(
                 best, highest = found, value
     assert best is not None
     return best
+
+
+def _metrics(sample: Sample, white: Array, k: int) -> list[Array]:
+    """The metrics to try, without those that are bound to be the same."""
+    if k == 1 or sample.points.shape[1] == 1:
+        return [white]
+    unusual = invariant_coordinates(sample, white)
+    dimensions = {1, min(k - 1, white.shape[1])}
+    return [
+        white,
+        *(unusual[:, :q] for q in sorted(dimensions)),
+        standardised(sample.totals),
+        own_units(sample.scale),
+    ]
 
 
 def _seeds(sample: Sample, metric: Array, k: int, rng: np.random.RandomState) -> Array:

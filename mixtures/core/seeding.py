@@ -111,21 +111,28 @@ def kmeans_plusplus(
     weight times squared distance. Fewer distinct points than k: points are repeated.
     """
     trials = 2 + int(np.log(k))
+    norms = (points**2).sum(axis=1)
     seeds = [int(draw(weights, rng))]
-    nearest = _squared_distances(points, points[seeds])[:, 0]
+    nearest = _squared_distances(points, norms, np.array(seeds))[:, 0]
     while len(seeds) < k:
         mass = weights * nearest
         candidates = draw(mass if mass.sum() > 0 else weights, rng, trials)
-        closest = np.minimum(nearest[:, None], _squared_distances(points, points[candidates]))
+        closest = np.minimum(nearest[:, None], _squared_distances(points, norms, candidates))
         best = int(np.argmin(weights @ closest))
         seeds.append(int(candidates[best]))
         nearest = closest[:, best]
     return np.array(seeds)
 
 
-def _squared_distances(points: Array, centres: Array) -> Array:
-    """(m, k); differences are squared, not expanded, so that equal points are at distance zero."""
-    return np.stack([((points - c) ** 2).sum(axis=1) for c in centres], axis=1)
+def _squared_distances(points: Array, norms: Array, at: np.ndarray) -> Array:
+    """From points (m, q) of squared norms (m,) to those at indices (t,): (m, t).
+
+    Expanded, for a matrix product; a draw can bear the rounding, but a point must not be drawn
+    again, so its distance to itself is zero exactly.
+    """
+    squared = norms[:, None] - 2.0 * (points @ points[at].T) + norms[at]
+    squared[at, np.arange(len(at))] = 0.0
+    return np.maximum(squared, 0.0)
 
 
 def partition(
