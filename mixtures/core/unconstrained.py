@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from functools import cache
 
 import numpy as np
 
@@ -52,6 +53,13 @@ class Simplex(Positive):
         return (weights / weights.sum()).reshape(shape)
 
 
+@cache
+def _lower(d: int) -> tuple[np.ndarray, np.ndarray]:
+    """Flat positions in a (d, d) matrix of its lower triangle, and of its diagonal."""
+    rows, columns = np.tril_indices(d)
+    return rows * d + columns, np.arange(d) * (d + 1)
+
+
 class PositiveDefinite(Coordinates):
     """Covariance matrices (..., d, d): the Cholesky factor, with the logarithm of its diagonal."""
 
@@ -61,18 +69,17 @@ class PositiveDefinite(Coordinates):
 
     def pack(self, array: Array) -> Array:
         d = array.shape[-1]
-        lower: Array = np.linalg.cholesky(array).astype(np.float64)
-        diagonal = np.arange(d)
-        lower[..., diagonal, diagonal] = np.log(lower[..., diagonal, diagonal])
-        rows, columns = np.tril_indices(d)
-        packed: Array = lower[..., rows, columns].ravel()
+        triangle, diagonal = _lower(d)
+        lower = np.linalg.cholesky(array).reshape(-1, d * d)
+        lower[:, diagonal] = np.log(lower[:, diagonal])
+        packed: Array = lower[:, triangle].ravel()  # type: ignore[assignment]
         return packed
 
     def unpack(self, vector: Array, shape: tuple[int, ...]) -> Array:
         d = shape[-1]
-        rows, columns = np.tril_indices(d)
-        lower = np.zeros(shape)
-        lower[..., rows, columns] = vector.reshape((*shape[:-2], -1))
-        diagonal = np.arange(d)
-        lower[..., diagonal, diagonal] = np.exp(lower[..., diagonal, diagonal])
-        return lower @ np.swapaxes(lower, -1, -2)
+        triangle, diagonal = _lower(d)
+        lower = np.zeros((math.prod(shape[:-2]), d * d))
+        lower[:, triangle] = vector.reshape(len(lower), -1)
+        lower[:, diagonal] = np.exp(lower[:, diagonal])
+        factors = lower.reshape(shape)
+        return factors @ np.swapaxes(factors, -1, -2)
