@@ -7,7 +7,7 @@ log-prior. k components, d features, N_k the responsibility-weighted count of co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,7 +19,7 @@ SINGULAR = 1e-12
 """Eigenvalues of a prior's scale below this share of the largest are rounding."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dirichlet:
     """Dirichlet prior on the mixing weights.
 
@@ -80,7 +80,7 @@ class Dirichlet:
         return float(xlogy(extra, weights).sum() + gammaln(a.sum()) - gammaln(a).sum())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Gamma:
     """Gamma prior on rates, density proportional to ``rate**(shape - 1) exp(-rate_ * rate)``.
 
@@ -132,7 +132,7 @@ class Gamma:
         return float(total)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NormalInverseWishart:
     """Normal-inverse-Wishart prior on the mean and covariance of Gaussian components.
 
@@ -158,9 +158,9 @@ class NormalInverseWishart:
     degrees_of_freedom : float, or None
         None: ``d + 2``.
     scale : array-like of shape (d, d) or (d,) or a float, or None
-        In squared units of the data. None: the covariance of the data divided by
-        ``n_components**(2 / d)``, mclust's default. A vector is a diagonal matrix, a number
-        that multiple of the identity.
+        In squared units of the data. None: the covariance of the data, with divisor n - 1, over
+        ``n_components**(2 / d)``, mclust's default for full covariances. A vector is a diagonal
+        matrix, a number that multiple of the identity.
 
     Examples
     --------
@@ -227,7 +227,7 @@ class NormalInverseWishart:
         return ResolvedNIW(centre, float(self.mean_precision), dof, scale)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ResolvedNIW:
     """A normal-inverse-Wishart prior with all its hyperparameters, in some coordinates."""
 
@@ -236,6 +236,7 @@ class ResolvedNIW:
     degrees_of_freedom: float
     scale: Array  # (d, d)
     flat: bool = False
+    log_scale: Array | float = 0.0  # (d,), of the frame that the coordinates are of
 
     @classmethod
     def none(cls, n_features: int) -> ResolvedNIW:
@@ -256,15 +257,16 @@ class ResolvedNIW:
     def to_frame(self, frame: Frame) -> ResolvedNIW:
         """The same prior on parameters expressed in a frame's coordinates."""
         scale = self.scale * frame.scale * frame.scale[:, None]
-        return ResolvedNIW(
-            frame.to_frame(self.mean), self.mean_precision, self.degrees_of_freedom, scale
+        return replace(
+            self, mean=frame.to_frame(self.mean), scale=scale, log_scale=np.log(frame.scale)
         )
 
     def log_normaliser(self) -> float:
-        """Log of what multiplies the inverse-Wishart kernel; zero where `scale` is singular."""
+        """Log of what multiplies the inverse-Wishart kernel, as far as `scale` is not singular."""
         eigenvalues = np.linalg.eigvalsh(self.scale)
         if not eigenvalues[0] > SINGULAR * eigenvalues[-1]:
-            return 0.0  # improper: no density normalises it
+            # Improper: no density normalises it; but the objective must not depend on the frame.
+            return float(self.degrees_of_freedom * np.sum(self.log_scale))
         log_det = float(np.log(eigenvalues).sum())
         d, dof = len(self.mean), self.degrees_of_freedom
         return float(0.5 * dof * log_det - 0.5 * dof * d * np.log(2) - multigammaln(0.5 * dof, d))

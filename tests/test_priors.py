@@ -140,11 +140,11 @@ def test_one_poisson_has_a_closed_form():
 
 @pytest.mark.parametrize("covariance_type", COVARIANCES)
 def test_default_hyperparameters_are_mclusts(covariance_type):
-    """Mean of the data, 0.01 rows, d + 2 degrees, covariance / K^(2/d) (Fraley, Raftery 2007)."""
+    """Mean of the data, 0.01 rows, d + 2, covariance over n - 1 / K^(2/d) (Fraley, Raftery 2007)."""
     X = gaussian_rows(120, 2, 2)[0]
     options = {"covariance_type": covariance_type, "random_state": 0}
     one = GaussianMixture(2, prior=NormalInverseWishart(), **options).fit(X)
-    scale = np.cov(X.T, bias=True) / 2 ** (2 / 2)
+    scale = np.cov(X.T) / 2 ** (2 / 2)
     prior = NormalInverseWishart(X.mean(axis=0), 0.01, 4.0, scale)
     close(one, GaussianMixture(2, prior=prior, **options).fit(X), 1e-10)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -41,6 +42,10 @@ class AbstractAccelerator(ABC):
     def settled(self, change: float, tol: float) -> bool:
         """Whether a change of the objective this small, in nats per row, ends the run."""
 
+    def confirms(self, change: float, tol: float) -> bool:
+        """Whether the plain EM step that follows a settled run may end it, having gained this."""
+        return change < tol
+
 
 class NoAcceleration(AbstractAccelerator):
     """Plain EM."""
@@ -53,6 +58,9 @@ class NoAcceleration(AbstractAccelerator):
 
     def settled(self, change: float, tol: float) -> bool:
         return change < tol
+
+    def confirms(self, change: float, tol: float) -> bool:
+        return True  # as in scikit-learn: the last M-step's gain is not looked at
 
 
 class Stage(NamedTuple):
@@ -94,6 +102,9 @@ class Staged(AbstractAccelerator):
 
     def settled(self, change: float, tol: float) -> bool:
         return self._now.settled(change, tol)
+
+    def confirms(self, change: float, tol: float) -> bool:
+        return self._now.confirms(change, tol)
 
 
 class Squarem(AbstractAccelerator):
@@ -182,18 +193,19 @@ class Anderson(AbstractAccelerator):
         self._previous = None
 
 
-def make_accelerator(acceleration: str | None, tol: float) -> AbstractAccelerator:
-    """The accelerator that the `acceleration` parameter of an estimator names.
+def accelerator_of(acceleration: str | None, tol: float) -> Callable[[], AbstractAccelerator]:
+    """What makes the accelerator that the `acceleration` parameter of an estimator names.
 
     'auto' leaves a fit with ``tol=0`` to plain EM: such a fit asks for a number of iterations, not
     for a precision that could be reached in fewer.
     """
     if acceleration == "auto" and tol == 0:
-        return NoAcceleration()
+        return NoAcceleration
     plain = Stage(NoAcceleration())
-    return {
-        None: lambda: NoAcceleration(),
+    makers: dict[str | None, Callable[[], AbstractAccelerator]] = {
+        None: NoAcceleration,
         "squarem": lambda: Staged(plain, Stage(Squarem(), 5, 1e-2)),
         "anderson": lambda: Staged(plain, Stage(Anderson(), 5, 1e-2)),
         "auto": lambda: Staged(plain, Stage(Squarem(), 10, 1e-3), Stage(Anderson(), 10, 1e-6)),
-    }[acceleration]()
+    }
+    return makers[acceleration]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -23,6 +23,11 @@ ROUNDING = 1e-12
 
 
 BASE_ROWS = 65536  # rows whose base measure is computed at a time
+
+
+SMALL_FALL = 1e-6
+"""Nats per row by which the objective may be about to fall where a run simply ends, if `tol` is
+not larger: a ridge added to the covariances perturbs the M-step by about as much."""
 
 
 class StopReason(Enum):
@@ -77,7 +82,7 @@ class EMProblem(Generic[P]):
                 total += float(base.sum() if w is None else base @ w[lo : lo + BASE_ROWS])
         return cls(source, family, total)
 
-    def evaluate(self, params: P, *, cautious: bool = False) -> Point:
+    def evaluate(self, params: P) -> Point:
         """One E-step and one M-step at params."""
         sweep = self.family.sweep(params)
         stats = self.source.accumulate(sweep.discriminants, sweep.moments)
@@ -87,8 +92,7 @@ class EMProblem(Generic[P]):
             raise DegenerateComponentError(
                 int(np.argmin(stats.counts)), f"the objective became {value}"
             )
-        step = self.family.cautious_step if cautious else self.family.m_step
-        return Point(params, value, stats, step(stats, params))
+        return Point(params, value, stats, self.family.m_step(stats, params))
 
 
 def rounding(value: float) -> float:
@@ -109,10 +113,11 @@ class _Run:
     point: Point
     trace: list[float]
     settled: bool = False  # the last change was below tol
-    cautious: bool = False  # full M-steps no longer climb
+    change: float = np.inf  # the last change
+    fall: float = 0.0  # by how much the step that was not taken would have fallen
 
     def advance(self, n_iter: int, *, accelerate: bool) -> bool:
-        """One iteration, that is one map; False if no step from here climbs."""
+        """One iteration, that is one map; False if the step from here does not climb."""
         proposal = None
         if accelerate:
             proposal = self.accelerator.propose(self.problem.family, self.point, n_iter)
@@ -124,13 +129,10 @@ class _Run:
             else:
                 self._accept(new)
             return True
-        new = self.problem.evaluate(self.point.image, cautious=self.cautious)
-        if self._falls(new):
-            if not self._hold():
-                return False
-            new = self.problem.evaluate(self.point.image, cautious=True)
-            if self._falls(new):
-                return False
+        new = self.problem.evaluate(self.point.image)
+        self.fall = self.point.objective - new.objective
+        if self.fall > rounding(self.point.objective):
+            return False
         self._accept(new)
         return True
 
@@ -138,10 +140,10 @@ class _Run:
         return EMResult(self.point.params, self.point.objective, self.trace, n_iter, reason)
 
     def _accept(self, new: Point) -> None:
-        change = abs(new.objective - self.point.objective)
+        self.change = abs(new.objective - self.point.objective)
         self.point = new
         self.trace.append(new.objective)
-        self.settled = self.accelerator.settled(change, self.tol)
+        self.settled = self.accelerator.settled(self.change, self.tol)
 
     def _attempt(self, params: Any) -> Point | None:
         """The point at `params`, or None where it is no better or does not exist."""
@@ -151,21 +153,6 @@ class _Run:
             return None
         return new if new.objective >= self.point.objective else None
 
-    def _falls(self, new: Point) -> bool:
-        return new.objective < self.point.objective - rounding(self.point.objective)
-
-    def _hold(self) -> bool:
-        """Go on from the last point by steps that surely climb; False if there are none.
-
-        The family's M-step is then not an exact maximiser, because a ridge was added.
-        """
-        image = self.problem.family.cautious_step(self.point.stats, self.point.params)
-        if self.cautious or self.settled or image is None:
-            return False
-        self.cautious, self.accelerator = True, NoAcceleration()
-        self.point = self.point._replace(image=image)
-        return True
-
 
 def run_em(
     problem: EMProblem[P],
@@ -173,7 +160,7 @@ def run_em(
     *,
     tol: float,
     max_iter: int,
-    accelerator: AbstractAccelerator | None = None,
+    accelerate: Callable[[], AbstractAccelerator] = NoAcceleration,
     monitor: Monitor | None = None,
 ) -> EMResult:
     """Iterate EM from `params` until the objective changes by less than `tol` per row.
@@ -187,9 +174,9 @@ def run_em(
         parameters returned, as in scikit-learn; the objective reported is theirs.
     max_iter : int
         Number of EM maps (passes over the rows with an M-step).
-    accelerator : AbstractAccelerator, optional
-        Proposes points beyond the EM step. A proposal that would lower the objective is replaced
-        by the EM step itself, so the trace never falls.
+    accelerate : callable () -> AbstractAccelerator, default=NoAcceleration
+        Makes what proposes points beyond the EM step. A proposal that would lower the objective
+        is replaced by the EM step itself, so the trace never falls.
     monitor : callable (iteration, point) -> bool, optional
         Called after each iteration; True stops the run.
 
@@ -198,15 +185,27 @@ def run_em(
     EMResult
     """
     start = problem.evaluate(params)
-    run = _Run(problem, tol, accelerator or NoAcceleration(), start, [start.objective])
+    run = _Run(problem, tol, accelerate(), start, [start.objective])
     for n_iter in range(1, max_iter + 1):
         was_settled = run.settled
         last = was_settled or n_iter == max_iter
         if not run.advance(n_iter, accelerate=not last):
-            reason = StopReason.CONVERGED if was_settled else StopReason.STATIONARY
-            return run.result(n_iter - 1, reason)
+            exact = problem.family.exact()
+            if exact is not None and run.fall > max(tol, SMALL_FALL):
+                again = replace(problem, family=exact)
+                return run_em(
+                    again,
+                    params,
+                    tol=tol,
+                    max_iter=max_iter,
+                    accelerate=accelerate,
+                    monitor=monitor,
+                )
+            run.trace.append(run.point.objective)  # the iteration that led nowhere counts
+            return run.result(n_iter, StopReason.STATIONARY)
         if monitor is not None and monitor(n_iter, run.point):
             return run.result(n_iter, StopReason.CALLBACK)
-        if last:
-            return run.result(n_iter, StopReason.CONVERGED if was_settled else StopReason.MAX_ITER)
-    return run.result(0, StopReason.INITIALISED)
+        if was_settled and run.accelerator.confirms(run.change, tol):
+            return run.result(n_iter, StopReason.CONVERGED)
+    reason = StopReason.MAX_ITER if max_iter > 0 else StopReason.INITIALISED
+    return run.result(max_iter, reason)

@@ -25,7 +25,7 @@ from sklearn.utils import check_random_state
 from .._compat import Interval, StrOptions, check_constraints
 from ..exceptions import DegenerateDataWarning
 from . import validation
-from .acceleration import make_accelerator
+from .acceleration import accelerator_of
 from .blocks import ArraySource
 from .discriminants import Array, Frame
 from .em import CONVERGED, EMProblem, EMResult, StopReason, run_em
@@ -201,7 +201,7 @@ class AbstractMixture(CallbackSupportMixin, InferenceMixin, DensityMixin, BaseEs
                     params,
                     tol=self.tol,
                     max_iter=self.max_iter,
-                    accelerator=make_accelerator(self.acceleration, self.tol),
+                    accelerate=accelerator_of(self.acceleration, self.tol),
                     monitor=monitor,
                 )
 

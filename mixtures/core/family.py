@@ -90,10 +90,11 @@ class AbstractFamily(ABC, Generic[P]):
         """Log-density of the priors at params, in nats; zero for flat ones."""
         return 0.0
 
-    def cautious_step(self, stats: SufficientStatistics, params: P) -> P | None:
-        """An M-step that surely does not lower the objective, for families whose own may.
+    def exact(self) -> AbstractFamily[P] | None:
+        """The family whose objective `m_step` surely does not lower, if that is another one.
 
-        None where `m_step` is an exact maximiser, which is the rule.
+        EM starts over with it when the objective is about to fall; None where `m_step` is an exact
+        maximiser, which is the rule.
         """
         return None
 

@@ -44,7 +44,7 @@ class Progress:
 
     @contextmanager
     def start(self, number: int, attributes: Attributes) -> Iterator[Monitor | None]:
-        """Report one start; yields the monitor that its EM loop calls, or None."""
+        """Report one start, also one that fails; yields the monitor for its EM loop, or None."""
         estimator, context = self.estimator, None
         if not estimator.verbose and self._context is None:
             yield None
@@ -62,15 +62,23 @@ class Progress:
             reached[:] = [point]
             return context is not None and self._iteration(context, point, attributes)
 
-        yield monitor
-        if estimator.verbose:
-            spent = f" time lapse {time.perf_counter() - clock:.5f}s" * (estimator.verbose > 1)
-            print(f"Initialization {number} ended with lower bound {last[0]:.5f}.{spent}")
-        if context is not None:
-            context.call_on_fit_task_end(
-                **self._arguments,
-                reconstruction_attributes=(lambda: attributes(reached[0])) if reached else None,
-            )
+        outcome = "was interrupted."
+        try:
+            yield monitor
+            outcome = f"ended with lower bound {last[0]:.5f}."
+        except Exception as error:
+            reached.clear()  # a start that fails leads to no model
+            outcome = f"failed: {error}"
+            raise
+        finally:
+            if estimator.verbose:
+                spent = f" time lapse {time.perf_counter() - clock:.5f}s" * (estimator.verbose > 1)
+                print(f"Initialization {number} {outcome}{spent}")
+            if context is not None:
+                context.call_on_fit_task_end(
+                    **self._arguments,
+                    reconstruction_attributes=(lambda: attributes(reached[0])) if reached else None,
+                )
 
     def _iteration(self, context: Any, point: Point, attributes: Attributes) -> bool:
         """One iteration for the callbacks; whether one of them asks to stop."""

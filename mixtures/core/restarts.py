@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -52,8 +52,3 @@ def best_of(
         tried = "the start" if len(table) == 1 else f"all {len(table)} starts"
         raise AllRestartsFailed(f"{tried} failed: {table[-1].reason}")
     return best, table
-
-
-def describe(params: Any) -> str:
-    """Shapes of a parameter tuple, for error messages."""
-    return ", ".join(f"{name} {np.shape(value)}" for name, value in params._asdict().items())

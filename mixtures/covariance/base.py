@@ -102,6 +102,10 @@ class AbstractCovariance(ABC):
         """The covariances with the components in another order (k,)."""
 
     @abstractmethod
+    def pseudo_rows(self, shape: tuple[int, ...], prior: ResolvedNIW) -> float:
+        """Rows that the prior adds to each component's divisor; shape is that of means, (k, d)."""
+
+    @abstractmethod
     def log_prior(self, params: GaussianParams, prior: ResolvedNIW) -> float:
         """Log-density of the prior at params, in nats, in the coordinates that both are in."""
 

@@ -61,7 +61,7 @@ class Full(AbstractCovariance):
         prior = context.prior
         load().full_m_step(
             stats.counts, stats.first, stats.second, params.means, prior.mean_precision,
-            prior.mean, prior.scale, prior.pseudo_rows(means.shape[1] + 1, 1), context.ridge,
+            prior.mean, prior.scale, self.pseudo_rows(means.shape, prior), context.ridge,
             means, covariances,
         )  # fmt: skip
         return means, covariances
@@ -89,6 +89,9 @@ class Full(AbstractCovariance):
 
     def permute(self, covariances: Array, order: Array) -> Array:
         return covariances[order]
+
+    def pseudo_rows(self, shape: tuple[int, ...], prior: ResolvedNIW) -> float:
+        return prior.pseudo_rows(shape[1] + 1, 1)
 
     def log_prior(self, params: GaussianParams, prior: ResolvedNIW) -> float:
         dense = params.covariances
@@ -147,7 +150,7 @@ class Tied(AbstractCovariance):
             away = own + params.means - totals.mean
             scatter = totals.scatter - (rows * away).T @ away
             spread = totals.weight
-        spread = spread + prior.pseudo_rows(shift.shape[1] + 1, len(counts))
+        spread = spread + len(counts) * self.pseudo_rows(shift.shape, prior)
         scatter = scatter + prior.scale + self._pull(stats, params, prior)
         scatter = 0.5 * (scatter + scatter.T)
         return params.means + shift, scatter / spread + np.diag(context.ridge)
@@ -191,6 +194,10 @@ class Tied(AbstractCovariance):
 
     def permute(self, covariances: Array, order: Array) -> Array:
         return covariances
+
+    def pseudo_rows(self, shape: tuple[int, ...], prior: ResolvedNIW) -> float:
+        k, d = shape
+        return prior.pseudo_rows(d + 1, k) / k
 
     def log_prior(self, params: GaussianParams, prior: ResolvedNIW) -> float:
         dense = self.dense(params)

@@ -36,10 +36,17 @@ def inverse_wishart(matrices: Array, prior: ResolvedNIW) -> float:
     return float(kernel + m * prior.log_normaliser())
 
 
-def inverse_gamma(variances: Array, dof: float, scale: Array) -> float:
-    """``sum log IG(v | dof/2, scale/2)``; without the normaliser where scale is zero (improper)."""
+def inverse_gamma(
+    variances: Array, dof: float, scale: Array, log_scale: Array | float = 0.0
+) -> float:
+    """``sum log IG(v | dof/2, scale/2)``; without the normaliser where scale is zero (improper).
+
+    There `log_scale`, of the frame that the variances are in, stands in for what the normaliser
+    would have cancelled.
+    """
     scale = np.broadcast_to(scale, variances.shape)
     kernel = -(0.5 * dof + 1.0) * np.log(variances) - 0.5 * scale / variances
     proper = scale > 0
-    log_scale = np.log(0.5 * np.where(proper, scale, 2.0))
-    return float((kernel + proper * (0.5 * dof * log_scale - gammaln(0.5 * dof))).sum())
+    half = np.log(0.5 * np.where(proper, scale, 2.0))
+    normaliser = 0.5 * dof * half - gammaln(0.5 * dof)
+    return float((kernel + np.where(proper, normaliser, dof * log_scale)).sum())

@@ -62,7 +62,7 @@ class Diagonal(AbstractCovariance):
         shift, scatter = _scatter(stats, params, context)
         prior = context.prior
         scatter += np.diagonal(prior.scale)
-        rows = stats.counts[:, None] + prior.pseudo_rows(2, 1)
+        rows = stats.counts[:, None] + self.pseudo_rows(shift.shape, prior)
         keep = params.covariances - context.ridge
         variances = np.divide(scatter, rows, out=keep, where=rows > EMPTY) + context.ridge
         return params.means + shift, variances
@@ -91,11 +91,14 @@ class Diagonal(AbstractCovariance):
     def permute(self, covariances: Array, order: Array) -> Array:
         return covariances[order]
 
+    def pseudo_rows(self, shape: tuple[int, ...], prior: ResolvedNIW) -> float:
+        return prior.pseudo_rows(2, 1)
+
     def log_prior(self, params: GaussianParams, prior: ResolvedNIW) -> float:
         variances = params.covariances
         dense = self.dense(params)
         return prior_density.inverse_gamma(
-            variances, prior.degrees_of_freedom, np.diag(prior.scale)
+            variances, prior.degrees_of_freedom, np.diag(prior.scale), prior.log_scale
         ) + prior_density.means(dense, params.means, prior)
 
     def log_volume(self, n_components: int, log_scale: Array, prior: ResolvedNIW) -> float:
@@ -126,7 +129,7 @@ class Spherical(AbstractCovariance):
         away = prior.mean - params.means
         squares = prior.mean_precision * away**2 - mass * shift**2
         scatter = stats.second[:, 0] + squares.sum(axis=1) + np.diagonal(prior.scale).mean()
-        spread = d * stats.counts + prior.pseudo_rows(2, d)
+        spread = d * (stats.counts + self.pseudo_rows(shift.shape, prior))
         ridge = context.ridge.mean()
         keep = params.covariances - ridge
         variances = np.divide(scatter, spread, out=keep, where=spread > EMPTY) + ridge
@@ -156,10 +159,16 @@ class Spherical(AbstractCovariance):
     def permute(self, covariances: Array, order: Array) -> Array:
         return covariances[order]
 
+    def pseudo_rows(self, shape: tuple[int, ...], prior: ResolvedNIW) -> float:
+        return prior.pseudo_rows(2, shape[1]) / shape[1]
+
     def log_prior(self, params: GaussianParams, prior: ResolvedNIW) -> float:
         dense = self.dense(params)
         return prior_density.inverse_gamma(
-            params.covariances, prior.degrees_of_freedom, np.diag(prior.scale).mean()
+            params.covariances,
+            prior.degrees_of_freedom,
+            np.diag(prior.scale).mean(),
+            float(np.mean(prior.log_scale)),
         ) + prior_density.means(dense, params.means, prior)
 
     def log_volume(self, n_components: int, log_scale: Array, prior: ResolvedNIW) -> float:

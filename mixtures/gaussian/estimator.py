@@ -199,7 +199,8 @@ class GaussianMixture(AbstractMixture):
             self.weight_prior.pseudo_counts(k)  # refuses a wrong length before any work
         prior, log_volume = ResolvedNIW.none(source.n_features), 0.0
         if self.prior is not None:
-            covariance = totals.covariance / frame.scale / frame.scale[:, None]
+            rows = max(totals.weight - 1.0, 1.0)
+            covariance = totals.scatter / rows / frame.scale / frame.scale[:, None]
             prior = self.prior.resolve(k, frame.from_frame(totals.mean), covariance)
             log_volume = structure.log_volume(k, np.log(frame.scale), prior)
             prior = prior.to_frame(frame)

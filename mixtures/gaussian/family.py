@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,7 +37,7 @@ def ridge(reg_covar: float, totals: Totals, frame: Frame) -> Array:
     return np.where(variance > CONSTANT**2, bounded, np.maximum(absolute, LEAST_RIDGE))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Gaussian(AbstractFamily[GaussianParams]):
     """``log w_k + log N(x | mean_k, S_k)`` with S_k restricted by a covariance structure."""
 
@@ -45,6 +45,7 @@ class Gaussian(AbstractFamily[GaussianParams]):
     context: Context
     weight_prior: Dirichlet | None = None
     log_volume: float = 0.0  # change of units of the prior's density, nats
+    blurred: bool = False  # whether the objective takes the ridge for noise; see `exact`
 
     @property
     def moments(self) -> int:  # type: ignore[override]
@@ -62,16 +63,31 @@ class Gaussian(AbstractFamily[GaussianParams]):
         return self.structure.discriminants(params)
 
     def sweep(self, params: GaussianParams) -> Sweep:
-        return self.structure.sweep(params, self.context)
+        sweep = self.structure.sweep(params, self.context)
+        if not self.blurred:
+            return sweep
+        sharp = sweep.discriminants
+        blurred = sharp._replace(bias=sharp.bias - self._blur(params))
+        return sweep._replace(discriminants=blurred)
 
     def m_step(self, stats: SufficientStatistics, params: GaussianParams) -> GaussianParams:
         means, covariances = self.structure.m_step(stats, params, self.context)
         return GaussianParams(self._weights(stats.counts), means, covariances)
 
-    def cautious_step(self, stats: SufficientStatistics, params: GaussianParams) -> GaussianParams:
-        # A ridge added to the maximiser can lower the likelihood. Weights and means maximise the
-        # expected log-posterior whatever the covariances are (ECM: Meng and Rubin 1993).
-        return self.m_step(stats, params)._replace(covariances=params.covariances)
+    def exact(self) -> Gaussian | None:
+        if self.blurred or not self.context.ridge.any():
+            return None
+        return replace(self, blurred=True)
+
+    def _blur(self, params: GaussianParams) -> Array:
+        """``tr(R S_k^-1) / 2`` (k,), the ridge R being the variance of a blur of the rows.
+
+        S_k + R maximises ``E log N(x + e | mean, S)`` over noise e of covariance R, which is
+        ``log N(x | mean, S) - tr(R S^-1) / 2``. With that as density, EM climbs exactly.
+        """
+        roots = np.sqrt(self.context.ridge)
+        lower = np.linalg.cholesky(self.structure.dense(params))
+        return 0.5 * ((np.linalg.solve(lower, np.eye(len(roots))) * roots) ** 2).sum(axis=(1, 2))
 
     def _weights(self, counts: Array) -> Array:
         if self.weight_prior is None:
@@ -92,6 +108,9 @@ class Gaussian(AbstractFamily[GaussianParams]):
             total += self.weight_prior.log_density(params.weights)
         if not self.context.prior.flat:
             total += self.structure.log_prior(params, self.context.prior) + self.log_volume
+            if self.blurred:  # pseudo-rows are blurred like the others
+                rows = self.structure.pseudo_rows(params.means.shape, self.context.prior)
+                total -= float(rows * self._blur(params).sum())
         return total
 
     def sample(

@@ -82,11 +82,11 @@ def full_m_step(
     shift, away = np.empty(d), np.empty(d)
     for c in range(k):
         mass, spread = counts[c] + kappa, counts[c] + prior_dof
-        if not (mass > EMPTY and spread > EMPTY):
+        if not spread > EMPTY:
             continue
         for j in range(d):
             away[j] = prior_mean[j] - reference[c, j]
-            shift[j] = (first[c, j] + kappa * away[j]) / mass
+            shift[j] = (first[c, j] + kappa * away[j]) / mass if mass > EMPTY else 0.0
             means[c, j] = reference[c, j] + shift[j]
         for i in range(d):
             pull, push = kappa * away[i], mass * shift[i]

@@ -153,17 +153,17 @@ def full_m_step(counts, first, second, reference, kappa, prior_mean, prior_scatt
 
     ``shift = (first + kappa (m0 - ref)) / (N + kappa)``, ``mean = ref + shift``,
     ``S = (second + Psi + kappa (m0 - ref)(m0 - ref)' - (N + kappa) shift shift') / (N + dof)``,
-    then ``diag(S) += ridge``. Flat prior: kappa = 0, Psi = 0, dof = 0. A component with
-    ``N + dof`` or ``N + kappa`` below EMPTY (nothing assigned) is left as it is.
+    then ``diag(S) += ridge``. Flat prior: kappa = 0, Psi = 0, dof = 0. Where
+    ``N + kappa`` is below EMPTY the mean stays, where ``N + dof`` is the covariance does.
     counts (k,), first (k, d), second (k, d, d), reference (k, d), kappa float, prior_mean (d,),
     prior_scatter (d, d), prior_dof float, ridge (d,); OUT means (k, d), covariances (k, d, d).
     """
     for k in range(len(counts)):
         mass, spread = counts[k] + kappa, counts[k] + prior_dof
-        if not (mass > EMPTY and spread > EMPTY):
+        if not spread > EMPTY:
             continue
         away = prior_mean - reference[k]
-        shift = (first[k] + kappa * away) / mass
+        shift = (first[k] + kappa * away) / mass if mass > EMPTY else np.zeros_like(away)
         scatter = second[k] + prior_scatter + kappa * np.outer(away, away)
         covariances[k] = (scatter - mass * np.outer(shift, shift)) / spread + np.diag(ridge)
         means[k] = reference[k] + shift
