@@ -48,7 +48,7 @@ class Poisson(AbstractFamily[PoissonParams]):
         return PoissonParams(np.full(len(centres), 1.0 / len(centres)), centres)
 
     def log_base(self, X):
-        return -gammaln(X + 1.0).sum(axis=1)
+        return -gammaln(X.astype(np.float64) + 1.0).sum(axis=1)
 
     def log_prior(self, params):
         return self.prior.log_density(params.rates) + self.weight_prior.log_density(params.weights)

@@ -22,6 +22,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 Criterion = str | Callable[..., float]
+Params = dict[str, Any]  # names of parameters and their values
+HIGHER_IS_BETTER = frozenset({"score", "score_samples"})  # methods that are no criterion
 
 
 class Trial(NamedTuple):
@@ -54,8 +56,8 @@ class InformationCriterionSearch(MetaEstimatorMixin, BaseEstimator):
         Names of parameters and the values to try, as in `sklearn.model_selection.GridSearchCV`.
     criterion : str or callable, default='bic'
         The name of a method ``criterion(X) -> float`` of the fitted estimator ('bic', 'aic',
-        'icl'), or a function ``criterion(estimator, X) -> float``. With weights, `sample_weight`
-        is passed to it too.
+        'icl'), or a function ``criterion(estimator, X) -> float``; lower must be better. With
+        weights, `sample_weight` is passed to it too.
 
     Attributes
     ----------
@@ -78,8 +80,8 @@ class InformationCriterionSearch(MetaEstimatorMixin, BaseEstimator):
 
     Raises
     ------
-    AttributeError
-        If the estimator has no method of the name `criterion`.
+    AttributeError, TypeError, ValueError
+        If `criterion` is the name of no method, neither name nor function, or the name of a score.
     Exception
         If every candidate fails: the first one's error, with a note that says so.
 
@@ -128,7 +130,6 @@ class InformationCriterionSearch(MetaEstimatorMixin, BaseEstimator):
         X : array-like of shape (n, d)
             Handed to the estimator as it comes.
         y : Ignored
-            Present for API consistency.
         sample_weight : array-like of shape (n,), default=None
             Handed to the estimator's `fit` and to the criterion, where given.
 
@@ -149,7 +150,7 @@ class InformationCriterionSearch(MetaEstimatorMixin, BaseEstimator):
         values = np.array([trial.value for trial in trials])
         failed = np.flatnonzero(np.isnan(values))
         if failed.size:
-            self._report_failures(candidates, trials, failed)
+            self._report(candidates, trials, failed)
         # Fitted attributes appear here and only here: a search that was interrupted shows none.
         best = int(np.nanargmin(values))
         self.results_ = _results(candidates, trials, values)
@@ -222,8 +223,7 @@ class InformationCriterionSearch(MetaEstimatorMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         inner = get_tags(self.estimator)
-        tags.estimator_type = inner.estimator_type
-        tags.input_tags = inner.input_tags
+        tags.estimator_type, tags.input_tags = inner.estimator_type, inner.input_tags
         return tags
 
     def _criterion(self) -> Callable[..., float]:
@@ -231,17 +231,22 @@ class InformationCriterionSearch(MetaEstimatorMixin, BaseEstimator):
         name = self.criterion
         if callable(name):
             return name
-        if not hasattr(self.estimator, name):
-            raise AttributeError(
-                f"InformationCriterionSearch with criterion={name!r} needs an estimator with a "
-                f"method {name}(X), but {type(self.estimator).__name__} has none; name another "
-                "method, or pass a function criterion(estimator, X)."
-            )
-        return lambda estimator, X, **extra: getattr(estimator, name)(X, **extra)
+        error: type[Exception] = ValueError
+        if not isinstance(name, str):
+            error, problem = TypeError, "it is neither the name of a method nor a function"
+        elif name in HIGHER_IS_BETTER:
+            problem = "the search keeps the lowest, so lower must be better, but higher is"
+        elif not hasattr(self.estimator, name):
+            kind = type(self.estimator).__name__
+            error, problem = AttributeError, f"a method {name}(X) is needed, but {kind} has none"
+        else:
+            return lambda estimator, X, **extra: getattr(estimator, name)(X, **extra)
+        raise error(
+            f"InformationCriterionSearch cannot use criterion={name!r}: {problem}; name another "
+            "method, such as 'bic', or pass a function criterion(estimator, X)."
+        )
 
-    def _try(
-        self, params: dict[str, Any], X: Any, extra: dict[str, Any], criterion: Callable[..., float]
-    ) -> Trial:
+    def _try(self, params: Params, X: Any, extra: Params, criterion: Callable[..., float]) -> Trial:
         """Fit one candidate; whatever it raises becomes its stop reason."""
         start = time.perf_counter()
         try:
@@ -257,9 +262,7 @@ class InformationCriterionSearch(MetaEstimatorMixin, BaseEstimator):
             return Trial(None, np.nan, time.perf_counter() - start, reason, error)
         return Trial(estimator, value, seconds, _stop_reason(estimator))
 
-    def _report_failures(
-        self, candidates: list[dict[str, Any]], trials: list[Trial], failed: np.ndarray
-    ) -> None:
+    def _report(self, candidates: list[Params], trials: list[Trial], failed: np.ndarray) -> None:
         """Raise the first error if all candidates failed; warn if some did."""
         first, count = int(failed[0]), f"{failed.size} of {len(trials)} candidates of the search"
         error = trials[first].error
@@ -279,20 +282,17 @@ def _stop_reason(estimator: Any) -> str:
     return str(getattr(estimator, "stop_reason_", known[getattr(estimator, "converged_", None)]))
 
 
-def _results(
-    candidates: list[dict[str, Any]], trials: list[Trial], values: np.ndarray
-) -> dict[str, Any]:
+def _results(candidates: list[Params], trials: list[Trial], values: np.ndarray) -> dict[str, Any]:
     """The table of a search: a dict of columns of equal length."""
     columns: dict[str, Any] = {"params": candidates}
+    fits = [trial.estimator for trial in trials]
     for name in dict.fromkeys(name for params in candidates for name in params):
         columns[f"param_{name}"] = [params.get(name) for params in candidates]
     # Equal values share a rank, as in a race; NaN sorts last.
     columns["criterion"] = values
     columns["rank"] = 1 + np.searchsorted(np.sort(values), values)
     columns["fit_time"] = np.array([trial.seconds for trial in trials])
-    columns["n_iter"] = np.array([getattr(t.estimator, "n_iter_", -1) for t in trials])
-    columns["converged"] = np.array(
-        [bool(getattr(trial.estimator, "converged_", False)) for trial in trials]
-    )
+    columns["n_iter"] = np.array([getattr(fit, "n_iter_", -1) for fit in fits])
+    columns["converged"] = np.array([bool(getattr(fit, "converged_", False)) for fit in fits])
     columns["stop_reason"] = [trial.stop_reason for trial in trials]
     return columns

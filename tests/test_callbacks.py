@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.callback import ProgressBar
 from sklearn.model_selection import GridSearchCV
 
-from .registry import MODELS, names, same_bits
+from mixtures import GaussianMixture
+
+from .registry import MODELS, gaussian_rows, names, same_bits
 
 
 class Recorder:
@@ -64,6 +67,72 @@ def test_a_callback_can_stop_the_fit(model):
     assert not fitted.converged_
     assert recorder.torn_down == 1
     assert len(fitted.restarts_) == 1
+
+
+# A component of its own for the last four rows, which are equal: its likelihood is unbounded.
+EQUAL_ROWS = np.vstack([gaussian_rows(40, 2, 3, k=2)[0], [[30.0, 30.0]] * 4])
+
+
+class Nesting(Recorder):
+    """Keeps the tasks that are open, and the model that each start led to."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.models = [], []
+
+    def on_fit_task_begin(self, estimator, context, *, X=None, y=None, metadata=None):
+        self.open.append(context.task_name)
+
+    def on_fit_task_end(self, estimator, context, *, X=None, metadata=None, fitted_estimator=None):
+        assert self.open.pop() == context.task_name
+        if context.task_name == "start":
+            self.models.append(fitted_estimator)
+
+
+def with_failed_starts(**options):
+    """A mixture of which some starts collapse on `EQUAL_ROWS`, and which of them did."""
+    options |= {"reg_covar": 0.0, "n_init": 4, "init_params": "random_from_data", "max_iter": 500}
+    for seed in range(20):
+        model = GaussianMixture(2, random_state=seed, **options)
+        try:
+            restarts = model.fit(EQUAL_ROWS).restarts_
+        except ValueError:
+            continue
+        failed = [bool(np.isnan(restart.objective)) for restart in restarts]
+        if any(failed):
+            return clone(model), failed
+    pytest.fail("no seed had good and bad starts")
+
+
+def test_a_start_that_fails_ends_its_task():
+    """Its task ends before the next begins, and shows no model: there is none."""
+    model, failed = with_failed_starts()
+    nesting = Nesting()
+    model.set_callbacks(nesting).fit(EQUAL_ROWS)
+    assert nesting.open == []
+    assert [fitted is None for fitted in nesting.models] == failed
+
+
+def test_a_start_that_fails_says_so(capsys):
+    model, failed = with_failed_starts()
+    model.set_params(verbose=1).fit(EQUAL_ROWS)
+    out = capsys.readouterr().out
+    for number, has_failed in enumerate(failed):
+        assert f"Initialization {number}\n" in out
+        assert (f"Initialization {number} failed: component " in out) == has_failed
+        assert (f"Initialization {number} ended with lower bound " in out) != has_failed
+
+
+def test_an_interrupt_ends_the_task_of_its_start(capsys):
+    def interrupt(*arguments, **_):
+        raise KeyboardInterrupt
+
+    model, nesting = MODELS[0].make(verbose=1), Nesting()
+    model._initialise = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        model.set_callbacks(nesting).fit(MODELS[0].rows(200))
+    assert nesting.open == ["fit"]
+    assert "Initialization 0 was interrupted." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("model", MODELS, ids=names)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 import sklearn.mixture
 from scipy.stats import chi2
 
-from mixtures import GaussianMixture
+from mixtures import GaussianMixture, PoissonMixture
 from mixtures.plotting import InformationCriterionDisplay, MixtureDisplay, save_report
 from mixtures.plotting.mixture import _levels
 from mixtures.selection import InformationCriterionSearch
@@ -169,6 +171,25 @@ def test_draws_scikit_learns_mixtures_too() -> None:
     assert len(MixtureDisplay.from_estimator(theirs, X).ax_.patches) == 4
 
 
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_a_component_of_weight_zero_is_drawn_without_a_warning(d: int) -> None:
+    gm, X = fitted(d)
+    gm.weights_ = np.array([0.0, 0.25, 0.75])
+    with warnings.catch_warnings(), np.errstate(divide="warn", invalid="warn"):
+        warnings.simplefilter("error")
+        display = MixtureDisplay.from_estimator(gm, X)
+        parts = display.log_densities(X, list(range(d)))
+    assert np.isneginf(parts[:, 0]).all()
+    assert np.isfinite(parts[:, 1:]).all()
+
+
+def test_what_is_no_gaussian_mixture_is_refused() -> None:
+    X = np.random.default_rng(0).poisson(5.0, size=(50, 2))
+    pm = PoissonMixture(2, random_state=0).fit(X)
+    with pytest.raises(TypeError, match=r"draws Gaussian mixtures, .* got PoissonMixture"):
+        MixtureDisplay.from_estimator(pm, X)
+
+
 def test_constant_features_can_be_drawn() -> None:
     X = np.column_stack([rows(1), np.full(150, 3.0)])
     gm = GaussianMixture(2, random_state=0, covariance_type="diag", reg_covar=1e-3)
@@ -196,6 +217,24 @@ def test_the_lines_are_the_table_and_the_lowest_point_is_ringed() -> None:
     best = search.best_params_
     chosen = f"lowest: {best['covariance_type']} {best['n_components']}"
     assert ring.get_label() == chosen
+
+
+def misfit(estimator: GaussianMixture, X: np.ndarray, factor: float = 1.0) -> float:
+    return -factor * estimator.score(X)
+
+
+class Misfit:
+    def __call__(self, estimator: GaussianMixture, X: np.ndarray) -> float:
+        return misfit(estimator, X)
+
+
+@pytest.mark.parametrize("criterion", [misfit, partial(misfit, factor=2.0), Misfit()])
+def test_the_axis_is_named_after_a_function_however_it_is_wrapped(criterion: object) -> None:
+    estimator = GaussianMixture(random_state=0)
+    grid = {"n_components": [1, 2]}
+    search = InformationCriterionSearch(estimator, grid, criterion=criterion).fit(rows(2))
+    display = InformationCriterionDisplay.from_search(search)
+    assert display.ax_.get_ylabel() == "MISFIT (lower is better)"
 
 
 def test_hopeless_models_do_not_squeeze_the_others() -> None:

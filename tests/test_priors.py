@@ -140,7 +140,7 @@ def test_one_poisson_has_a_closed_form():
 
 @pytest.mark.parametrize("covariance_type", COVARIANCES)
 def test_default_hyperparameters_are_mclusts(covariance_type):
-    """Mean of the data, 0.01 rows, d + 2, covariance over n - 1 / K^(2/d) (Fraley, Raftery 2007)."""
+    """Mean of the data, 0.01 rows, d + 2, cov(n - 1) / K^(2/d) (Fraley and Raftery 2007)."""
     X = gaussian_rows(120, 2, 2)[0]
     options = {"covariance_type": covariance_type, "random_state": 0}
     one = GaussianMixture(2, prior=NormalInverseWishart(), **options).fit(X)
@@ -222,3 +222,24 @@ def test_a_prior_checks_itself_when_built(make, fragments):
 def test_a_prior_that_does_not_fit_the_data_is_refused(options, fragments):
     with refused(ValueError, fragments):
         GaussianMixture(3, **options).fit(gaussian_rows(50, 2, 0)[0])
+
+
+@pytest.mark.parametrize("covariance_type", COVARIANCES)
+def test_the_objective_of_an_improper_prior_has_no_unit(covariance_type):
+    """Without a normaliser too: in other units it changes by the change of units alone."""
+    X = gaussian_rows(80, 2, 2)[0]
+    options = {"covariance_type": covariance_type, "random_state": 0, "reg_covar": 0.0}
+    prior = NormalInverseWishart(X.mean(axis=0), 0.5, 5.0, 0.0)
+    scaled = NormalInverseWishart(4 * X.mean(axis=0), 0.5, 5.0, 0.0)
+    one = GaussianMixture(1, prior=prior, **options).fit(X)
+    other = GaussianMixture(1, prior=scaled, **options).fit(4 * X)
+    k, d = 1, 2
+    covariances = {
+        "full": k * d * (5 + d + 1),
+        "tied": d * (5 + d + 1),
+        "diag": k * d * 7,
+        "spherical": k * 7,
+    }
+    powers = covariances[covariance_type] + k * d  # of the kernel's determinants, and of the means
+    change = np.log(4.0) * (d + powers / len(X))
+    assert one.lower_bound_ - other.lower_bound_ == pytest.approx(change, rel=1e-9)

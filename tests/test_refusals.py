@@ -7,6 +7,7 @@ import pytest
 from scipy import sparse
 
 from mixtures import GaussianMixture, PoissonMixture
+from mixtures.priors import Dirichlet
 
 from .registry import MODELS, count_rows, gaussian_rows, names, refused
 
@@ -182,9 +183,31 @@ def test_align_to_another_model(model):
     X = GOOD
     fitted = model.make(2).fit(X)
     stranger = PoissonMixture if model.exact else GaussianMixture
-    for other in (model.make(3).fit(X), stranger(2).fit(X)):
-        with pytest.raises(ValueError, match=r"align_to expects a fitted .* of 2 components"):
+    renamed = model.make(3).fit(X).set_params(n_components=2)
+    before = {k: np.copy(v) for k, v in vars(fitted).items() if isinstance(v, np.ndarray)}
+    for other in (model.make(3).fit(X), renamed, model.make(2).fit(X[:, :1]), stranger(2).fit(X)):
+        with pytest.raises(ValueError, match=r"align_to expects a fitted .* same shapes"):
             fitted.align_to(other)
+    for name, value in before.items():
+        np.testing.assert_array_equal(getattr(fitted, name), value)
+
+
+def test_changed_covariance_type_after_a_fit():
+    """(k, d) variances look like a (d, d) matrix where k is d: it must not pass for one."""
+    fitted = GaussianMixture(2, covariance_type="diag", warm_start=True).fit(GOOD)
+    fitted.set_params(covariance_type="tied")
+    for use in (fitted.predict, fitted.score, fitted.fit):
+        with refused(
+            ValueError, ["fitted with covariance_type='diag'", "now 'tied'", "set it back"]
+        ):
+            use(GOOD)
+    assert fitted.set_params(warm_start=False).fit(GOOD).covariances_.shape == (2, 2)
+
+
+def test_sorting_components_that_have_a_prior_each():
+    model = GaussianMixture(2, weight_prior=Dirichlet([1.0, 9.0]), component_order="weights")
+    with refused(ValueError, ["component_order", "each its own concentration", "Use one number"]):
+        model.fit(GOOD)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -123,6 +124,29 @@ def test_an_interrupt_is_not_a_failure_and_leaves_the_last_search(X: np.ndarray)
 def test_a_missing_criterion_is_named(X: np.ndarray) -> None:
     with pytest.raises(AttributeError, match=r"criterion='slope'.*GaussianMixture has none"):
         InformationCriterionSearch(mixture(), GRID, criterion="slope").fit(X)
+
+
+@pytest.mark.parametrize("criterion", [None, 3])
+def test_what_is_no_criterion_is_named(X: np.ndarray, criterion: object) -> None:
+    search = InformationCriterionSearch(mixture(), GRID, criterion=criterion)
+    with pytest.raises(TypeError, match=rf"criterion={criterion}: .* neither .*pass a function"):
+        search.fit(X)
+
+
+@pytest.mark.parametrize("criterion", ["score", "score_samples"])
+def test_a_score_is_refused_since_the_lowest_is_the_worst(X: np.ndarray, criterion: str) -> None:
+    search = InformationCriterionSearch(mixture(), GRID, criterion=criterion)
+    with pytest.raises(ValueError, match=rf"criterion='{criterion}'.* lower must be better.*'bic'"):
+        search.fit(X)
+
+
+def penalised(estimator: GaussianMixture, X: np.ndarray, price: float) -> float:
+    return -2.0 * len(X) * estimator.score(X) + price * estimator.n_components
+
+
+def test_a_partial_function_is_a_criterion(X: np.ndarray) -> None:
+    search = InformationCriterionSearch(mixture(), GRID, criterion=partial(penalised, price=1e6))
+    assert clone(search).fit(X).best_params_["n_components"] == 1
 
 
 def test_methods_are_those_of_the_estimator() -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mixtures import GaussianMixture
+
 from .registry import CONFIGURATIONS, MODELS, close, names, same_bits
 
 RTOL = 1e-10
@@ -89,3 +91,13 @@ def test_weights_do_matter(model):
     w = np.where(X[:, 0] > np.median(X[:, 0]), 10.0, 1.0)
     weighted, plain = model.make().fit(X, sample_weight=w), model.make().fit(X)
     assert abs(weighted.lower_bound_ - plain.lower_bound_) > 1e-3
+
+
+def test_a_weightless_row_counts_in_no_score():
+    X = MODELS[0].rows(50)
+    fitted = GaussianMixture(2, random_state=0).fit(X)
+    far, w = np.vstack([X, np.full(3, 1e300)]), np.r_[np.ones(50), 0.0]
+    for name in ("score", "aic", "bic", "icl"):
+        assert getattr(fitted, name)(far, sample_weight=w) == pytest.approx(
+            getattr(fitted, name)(X), rel=1e-12
+        )

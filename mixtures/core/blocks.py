@@ -15,7 +15,7 @@ import numpy as np
 
 from .discriminants import SOFT, Array, Assignment, Discriminants, Frame
 from .kernels import load
-from .statistics import SufficientStatistics, second_shape
+from .statistics import NONE, SufficientStatistics, second_shape
 from .threads import OrderedPool, resolve_n_threads
 
 FLOPS_PER_BLOCK = 1.5e7
@@ -108,7 +108,7 @@ class ArraySource(AbstractSource):
     ) -> tuple[Array, Array]:
         k = len(discriminants.bias)
         resp, log_norm = np.empty((self.n_rows, k)), np.empty(self.n_rows)
-        spaces = self._spaces(discriminants.kind, 0, k)
+        spaces = self._spaces(discriminants.kind, NONE, k)
         run = partial(self._posterior_block, discriminants, assignment, spaces, resp, log_norm)
         cuts = self._cuts.get(k) or self._cut(k)
         if len(cuts) == 1:

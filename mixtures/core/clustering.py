@@ -25,6 +25,7 @@ from .blocks import ArraySource
 from .discriminants import HARD, Array
 from .frames import CONSTANT, Totals
 from .seeding import Sample, kmeans_plusplus, nearest
+from .statistics import NONE
 
 MAX_LLOYD = 300
 MAX_REFINE = 30
@@ -158,7 +159,7 @@ def lloyd(source: ArraySource, centres: Array, metric: Array) -> Array:
 def _move(source: ArraySource, clusters: Clusters) -> tuple[Array, Array]:
     """Means (k, d) of the rows nearest to each centre, and their weights (k,)."""
     centres, metric = clusters
-    stats = source.accumulate(nearest(centres, metric, np.zeros_like(centres)), 0, HARD)
+    stats = source.accumulate(nearest(centres, metric, np.zeros_like(centres)), NONE, HARD)
     counts = stats.counts[:, None]
     return np.divide(stats.first, counts, out=centres.copy(), where=counts > 0), stats.counts
 

@@ -38,10 +38,10 @@ class StopReason(Enum):
     MAX_ITER = "max_iter iterations were done before the objective settled to within tol."
     CALLBACK = "A callback asked to stop."
     INITIALISED = "max_iter is 0: the parameters are those of the initialisation."
-    DEGENERATE = "A component collapsed, so that the likelihood is unbounded there."
+    DEGENERATE = "A component collapsed: its parameters admit no density any more."
 
 
-CONVERGED = frozenset({StopReason.CONVERGED, StopReason.STATIONARY})
+AT_REST = frozenset({StopReason.CONVERGED, StopReason.STATIONARY})
 
 
 class Point(NamedTuple):
@@ -76,7 +76,7 @@ class EMProblem(Generic[P]):
         """The problem of fitting a family to rows, its base measure summed over them."""
         total = source.total_weight * source.frame.log_jacobian
         for lo in range(0, source.n_rows, BASE_ROWS):
-            base = family.log_base(source.X[lo : lo + BASE_ROWS].astype(np.float64))
+            base = family.log_base(source.X[lo : lo + BASE_ROWS])
             if isinstance(base, np.ndarray):
                 w = source.sample_weight
                 total += float(base.sum() if w is None else base @ w[lo : lo + BASE_ROWS])
@@ -149,7 +149,7 @@ class _Run:
         """The point at `params`, or None where it is no better or does not exist."""
         try:
             new = self.problem.evaluate(params)
-        except (DegenerateComponentError, np.linalg.LinAlgError, FloatingPointError):
+        except (DegenerateComponentError, np.linalg.LinAlgError):
             return None
         return new if new.objective >= self.point.objective else None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from numbers import Integral, Real
@@ -28,7 +28,7 @@ from . import validation
 from .acceleration import accelerator_of
 from .blocks import ArraySource
 from .discriminants import Array, Frame
-from .em import CONVERGED, EMProblem, EMResult, StopReason, run_em
+from .em import AT_REST, EMProblem, EMResult, StopReason, run_em
 from .family import AbstractFamily
 from .frames import Totals, framed
 from .inference import InferenceMixin
@@ -164,7 +164,8 @@ class AbstractMixture(CallbackSupportMixin, InferenceMixin, DensityMixin, BaseEs
         rows = validation.check_rows(self, X, reset=not warm, ensure_min_samples=2)
         w = validation.check_sample_weight(sample_weight, len(rows))
         rows, w = validation.drop_weightless(rows, w)
-        w = validation.normalise_weights(w, not self.prior is self.weight_prior is None)
+        flat = self.prior is None and self.weight_prior is None
+        w = validation.normalise_weights(w, has_prior=not flat)
         validation.check_enough_samples(len(rows), self.n_components)
         self._check_rows(rows)
         return rows, w
@@ -205,11 +206,8 @@ class AbstractMixture(CallbackSupportMixin, InferenceMixin, DensityMixin, BaseEs
                     monitor=monitor,
                 )
 
-        runs: list[Callable[[], EMResult]] = [
-            partial(one_start, i) for i in range(1 if warm else self.n_init)
-        ]
         try:
-            return best_of(runs)
+            return best_of([partial(one_start, i) for i in range(1 if warm else self.n_init)])
         except AllRestartsFailed as error:
             raise ValueError(self._failure(str(error), source.X.dtype)) from None
 
@@ -217,7 +215,7 @@ class AbstractMixture(CallbackSupportMixin, InferenceMixin, DensityMixin, BaseEs
         """Say what a user should know about a fit that succeeded."""
         if doubts is not None:
             warnings.warn(doubts, DegenerateDataWarning, stacklevel=5)
-        if result.reason not in CONVERGED and self.max_iter > 0:
+        if result.reason not in AT_REST and self.max_iter > 0:
             warnings.warn(
                 "Best performing initialization did not converge. Try different init parameters, "
                 "or increase max_iter, tol, or check for degenerate data. "
@@ -275,7 +273,7 @@ class AbstractMixture(CallbackSupportMixin, InferenceMixin, DensityMixin, BaseEs
         """All fitted attributes of a result."""
         params = self._to_data_units(result.params, frame)
         return self._parameter_attributes(params, dtype) | {
-            "converged_": result.reason in CONVERGED,
+            "converged_": result.reason in AT_REST,
             "n_iter_": result.n_iter,
             "lower_bound_": result.objective,
             "lower_bounds_": result.trace[1:],

@@ -83,7 +83,7 @@ class AbstractFamily(ABC, Generic[P]):
         return Sweep(self.discriminants(params), self.moments)
 
     def log_base(self, X: np.ndarray) -> Array | float:
-        """log h(x), the factor of the density that has no parameters, (n,) or a constant."""
+        """log h(x) of the density's factor without parameters: (n,) in float64, or a constant."""
         return 0.0
 
     def log_prior(self, params: P) -> float:

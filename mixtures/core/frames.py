@@ -14,7 +14,7 @@ from .blocks import ArraySource
 from .discriminants import LINEAR, Array, Discriminants, Frame
 from .statistics import FULL
 
-SAMPLE = 200  # rows that find the first frame; the second one comes from all rows
+SAMPLE = 200  # about so many rows find the first frame; the second one comes from all
 
 
 ROUNDED = 16 * np.finfo(float).eps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -19,11 +20,22 @@ if TYPE_CHECKING:
     from .family import AbstractFamily
 
 
+BLOCK = 65536  # rows whose responsibilities exist at a time
+
 FAR = 1e14
 """Nats below which a log-density has lost the differences between components to rounding."""
 
 NEAR_POWER = 23
 """Rows further away than two to this many standard deviations are taken for their direction."""
+
+
+def _weighted_sum(values: Array, sample_weight: ArrayLike | None) -> tuple[float, float]:
+    """Weighted sum of (n,) values, and the sum of the weights; weightless values do not count."""
+    w = validation.check_sample_weight(sample_weight, len(values))
+    if w is None:
+        return float(values.sum()), float(len(values))
+    counted = w > 0
+    return float(w[counted] @ values[counted]), float(w.sum())
 
 
 class InferenceMixin:
@@ -53,7 +65,8 @@ class InferenceMixin:
         -------
         labels : ndarray of shape (n_samples,), int
         """
-        return self._posterior(X)[0].argmax(axis=1)
+        labels = [resp.argmax(axis=1) for resp, _ in self._posterior(self._rows(X))]
+        return np.concatenate(labels)
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Responsibilities: the probability of each component given the row.
@@ -65,9 +78,12 @@ class InferenceMixin:
         Returns
         -------
         responsibilities : ndarray of shape (n_samples, n_components)
-            Rows sum to one.
+            Rows sum to one; float32 for float32 rows.
         """
-        return self._posterior(X)[0]
+        rows = self._rows(X)
+        return np.concatenate(
+            [resp.astype(rows.dtype, copy=False) for resp, _ in self._posterior(rows)]
+        )
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Log-density of each row under the mixture, in nats.
@@ -79,8 +95,10 @@ class InferenceMixin:
         Returns
         -------
         log_density : ndarray of shape (n_samples,)
+            float32 for float32 rows.
         """
-        return self._posterior(X)[1]
+        rows = self._rows(X)
+        return self._log_density(rows).astype(rows.dtype, copy=False)
 
     def score(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
         """Mean log-density of the rows, in nats per row.
@@ -95,9 +113,8 @@ class InferenceMixin:
         -------
         log_likelihood : float
         """
-        log_density = self.score_samples(X)
-        w = validation.check_sample_weight(sample_weight, len(log_density))
-        return float(log_density.mean() if w is None else w @ log_density / w.sum())
+        log_likelihood, n = _weighted_sum(self._log_density(self._rows(X)), sample_weight)
+        return log_likelihood / n
 
     def sample(self, n_samples: int = 1, random_state: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Draw rows from the fitted mixture, grouped by component.
@@ -141,7 +158,7 @@ class InferenceMixin:
         X : array-like of shape (n_samples, n_features)
         sample_weight : array-like of shape (n_samples,), default=None
         """
-        log_likelihood, _ = self._log_likelihood(self.score_samples(X), sample_weight)
+        log_likelihood, _ = _weighted_sum(self._log_density(self._rows(X)), sample_weight)
         return -2.0 * log_likelihood + 2.0 * self.n_parameters()
 
     def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
@@ -153,7 +170,7 @@ class InferenceMixin:
         sample_weight : array-like of shape (n_samples,), default=None
             n is then the sum of the weights.
         """
-        log_likelihood, n = self._log_likelihood(self.score_samples(X), sample_weight)
+        log_likelihood, n = _weighted_sum(self._log_density(self._rows(X)), sample_weight)
         return -2.0 * log_likelihood + self.n_parameters() * float(np.log(n))
 
     def icl(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
@@ -166,9 +183,13 @@ class InferenceMixin:
         X : array-like of shape (n_samples, n_features)
         sample_weight : array-like of shape (n_samples,), default=None
         """
-        resp, log_density = self._posterior(X)
-        log_likelihood, n = self._log_likelihood(log_density, sample_weight)
-        entropy, _ = self._log_likelihood(-xlogy(resp, resp).sum(axis=1), sample_weight)
+        rows = self._rows(X)
+        entropies, log_densities = [], []
+        for resp, log_density in self._posterior(rows):
+            entropies.append(-xlogy(resp, resp).sum(axis=1))
+            log_densities.append(log_density)
+        log_likelihood, n = _weighted_sum(np.concatenate(log_densities), sample_weight)
+        entropy, _ = _weighted_sum(np.concatenate(entropies), sample_weight)
         return 2.0 * (entropy - log_likelihood) + self.n_parameters() * float(np.log(n))
 
     def align_to(self, other: Any) -> Self:
@@ -187,11 +208,14 @@ class InferenceMixin:
         """
         check_is_fitted(self)
         check_is_fitted(other)
-        if type(other) is not type(self) or other.n_components != self.n_components:
+        kind = type(self)
+        came: Any = other._shapes() if isinstance(other, kind) else None
+        if came != self._shapes():
+            came = came or f"a {type(other).__module__}.{type(other).__name__}"
             raise ValueError(
-                f"align_to expects a fitted {type(self).__name__} of {self.n_components} "
-                f"components, but got {type(other).__name__} of "
-                f"{getattr(other, 'n_components', '?')}. Fit both with the same n_components."
+                f"align_to expects a fitted {kind.__name__} with parameters of the same shapes, "
+                f"{self._shapes()}, but got {came}. Fit both with the same n_components and "
+                "structure, on the same features."
             )
         family, params, frame = self._fitted_family()
         _, theirs, their_frame = other._fitted_family()
@@ -201,29 +225,35 @@ class InferenceMixin:
         self._reorder(linear_sum_assignment(distances)[1])
         return self
 
-    @staticmethod
-    def _log_likelihood(log_density: Array, sample_weight: ArrayLike | None) -> tuple[float, float]:
-        """Weighted sum of (n,) values, and the sum of the weights."""
-        w = validation.check_sample_weight(sample_weight, len(log_density))
-        if w is None:
-            return float(log_density.sum()), float(len(log_density))
-        return float(w @ log_density), float(w.sum())
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the fitted parameters, by attribute."""
+        params = self._attribute_params()
+        return {f"{name}_": np.shape(value) for name, value in params._asdict().items()}
 
-    def _posterior(self, X: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-        """Responsibilities (n, k) and log-densities (n,) in the precision of X."""
+    def _rows(self, X: ArrayLike) -> np.ndarray:
+        """Rows to predict for, validated."""
         check_is_fitted(self)
         validation.refuse_lazy_array(type(self).__name__, X)
         rows = validation.check_rows(self, X, reset=False)
         self._check_rows(rows)
+        return rows
+
+    def _log_density(self, rows: np.ndarray) -> Array:
+        """Log-densities (n,) of validated rows, in float64 whatever theirs is."""
+        return np.concatenate([log_density for _, log_density in self._posterior(rows)])
+
+    def _posterior(self, rows: np.ndarray) -> Iterator[tuple[Array, Array]]:
+        """Responsibilities (b, k) and log-densities (b,) of validated rows, block by block."""
         family, params, frame = self._fitted_family()
-        with ArraySource(rows, frame=frame, n_threads=self.n_threads) as source:
-            resp, log_norm = source.posterior(family.discriminants(params))
-        far = ~(log_norm > -FAR)
-        if far.any():
-            resp[far] = self._far_responsibilities(family, params, frame, rows[far])
-        log_density = log_norm + family.log_base(rows.astype(np.float64)) + frame.log_jacobian
-        dtype = np.float32 if rows.dtype == np.float32 else np.float64
-        return resp.astype(dtype, copy=False), log_density.astype(dtype, copy=False)
+        discriminants = family.discriminants(params)
+        for lo in range(0, len(rows), BLOCK):
+            block = rows[lo : lo + BLOCK]
+            with ArraySource(block, frame=frame, n_threads=self.n_threads) as source:
+                resp, log_norm = source.posterior(discriminants)
+            far = ~(log_norm > -FAR)
+            if far.any():
+                resp[far] = self._far_responsibilities(family, params, frame, block[far])
+            yield resp, log_norm + family.log_base(block) + frame.log_jacobian
 
     @staticmethod
     def _far_responsibilities(
@@ -249,4 +279,5 @@ class InferenceMixin:
 
         def _fitted_family(self) -> tuple[AbstractFamily[Any], Any, Frame]: ...
         def _to_data_units(self, params: Any, frame: Frame) -> Any: ...
+        def _attribute_params(self) -> Any: ...
         def _reorder(self, order: np.ndarray) -> None: ...

@@ -32,8 +32,6 @@ class Sample:
 
     Attributes
     ----------
-    rows : ndarray of shape (m,)
-        Indices into the source.
     points : ndarray of shape (m, d)
         In the source's frame.
     weights : ndarray of shape (m,)
@@ -49,7 +47,7 @@ class Sample:
         rows, weights = distinct_rows(source, size, rng)
         points = source.frame.to_frame(source.X[rows].astype(np.float64))
         order = np.lexsort(points.T[::-1])
-        self.rows, self.weights = rows[order], weights[order]
+        self.weights = weights[order]
         if len(rows) == size:  # probably not all: let them stand for the others
             self.weights = self.weights * (source.total_weight / self.weights.sum())
         self.points = np.ascontiguousarray(points[order])

@@ -85,6 +85,10 @@ class AbstractCovariance(ABC):
     def precisions(self, factors: Array) -> Array:
         """Precisions from what `precisions_cholesky` returned."""
 
+    @abstractmethod
+    def from_factors(self, factors: Array) -> Array:
+        """Covariances from what `precisions_cholesky` returned; positive definite surely."""
+
     def invert(self, matrices: Array) -> Array:
         """Precisions of covariances, and covariances of precisions."""
         return self.precisions(self.precisions_cholesky(matrices))

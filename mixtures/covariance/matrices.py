@@ -81,6 +81,9 @@ class Full(AbstractCovariance):
     def precisions(self, factors: Array) -> Array:
         return factors @ np.swapaxes(factors, -1, -2)
 
+    def from_factors(self, factors: Array) -> Array:
+        return _covariance_of(factors)
+
     def admits(self, matrices: Array) -> bool:
         return _positive_definite(matrices)
 
@@ -186,6 +189,9 @@ class Tied(AbstractCovariance):
     def precisions(self, factors: Array) -> Array:
         return factors @ factors.T
 
+    def from_factors(self, factors: Array) -> Array:
+        return _covariance_of(factors[None])[0]
+
     def admits(self, matrices: Array) -> bool:
         return _positive_definite(matrices)
 
@@ -225,6 +231,12 @@ def _whitener(covariance: Array) -> tuple[Array, float]:
 def _upper_of_precision(lower: Array) -> Array:
     """U with ``U U' = (L L')^-1``, for L (k, d, d)."""
     return np.swapaxes(np.linalg.solve(lower, np.eye(lower.shape[-1])), -1, -2)
+
+
+def _covariance_of(upper: Array) -> Array:
+    """S with ``S^-1 = U U'``, for U (k, d, d)."""
+    half = np.linalg.solve(upper, np.eye(upper.shape[-1]))
+    return np.swapaxes(half, -1, -2) @ half
 
 
 def _positive_definite(matrices: Array) -> bool:

@@ -82,6 +82,9 @@ class Diagonal(AbstractCovariance):
     def precisions(self, factors: Array) -> Array:
         return factors**2
 
+    def from_factors(self, factors: Array) -> Array:
+        return 1.0 / factors**2
+
     def admits(self, matrices: Array) -> bool:
         return bool((matrices > 0).all())
 
@@ -149,6 +152,9 @@ class Spherical(AbstractCovariance):
 
     def precisions(self, factors: Array) -> Array:
         return factors**2
+
+    def from_factors(self, factors: Array) -> Array:
+        return 1.0 / factors**2
 
     def admits(self, matrices: Array) -> bool:
         return bool((matrices > 0).all())

@@ -39,13 +39,15 @@ class GaussianMixture(AbstractMixture):
     reg_covar : float, default=1e-6
         Added to the diagonal of the covariances, in squared units of the data. Where a feature's
         variance v is below one it is ``reg_covar * v`` instead, so that units do not matter, and
-        never below ``1e-12 * v``. Zero adds nothing.
+        at least ``1e-12 * v`` for ``reg_covar >= 1e-12``. Zero adds nothing.
     max_iter : int, default=100
         Number of EM iterations; 0 returns the initialisation.
     n_init : int, default=1
         Number of starts; the best result is kept. A start that fails does not end the others.
     init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'}, default='kmeans'
-        How to start. Distances are those of whitened data, so that units do not matter.
+        How to start. 'kmeans' tries k-means in several metrics (whitened, unusual directions,
+        standardised, the data's own units) and keeps the partition that the model likes best;
+        'k-means++' and 'random_from_data' assign rows to the nearest seed on standardised data.
     weights_init : array-like of shape (n_components,), default=None
         Mixing weights to start from.
     means_init : array-like of shape (n_components, n_features), default=None
@@ -65,7 +67,8 @@ class GaussianMixture(AbstractMixture):
         On the mixing weights; None is flat.
     acceleration : {'auto', 'squarem', 'anderson', None}, default='auto'
         'auto' runs plain EM until it has settled (ten iterations, and a gain below 1e-3 nats per
-        row), then extrapolates; the objective never falls, and None is plain EM throughout.
+        row), then extrapolates; with ``tol=0`` it is plain EM, as None is. The objective never
+        falls.
     component_order : {'weights', 'means', None}, default=None
         Sort the components by decreasing weight, or by their means; None leaves them.
     n_threads : int, default=None
@@ -88,7 +91,9 @@ class GaussianMixture(AbstractMixture):
         Iterations of the best start.
     lower_bound_ : float
         Objective at the returned parameters: mean log-likelihood plus log-prior over n, in nats
-        per row. With flat priors it equals ``score`` of the training rows.
+        per row. With flat priors it equals ``score`` of the training rows and weights, unless
+        `reg_covar` is so large that the likelihood itself would fall: then it is that of rows
+        blurred by noise of this variance, which is lower and which EM does climb.
     lower_bounds_ : list of float of length n_iter_
         The objective after each iteration; it never falls, and ends at `lower_bound_`.
     initial_lower_bound_ : float
@@ -185,9 +190,8 @@ class GaussianMixture(AbstractMixture):
 
     @property
     def _structure(self) -> AbstractCovariance:
-        if isinstance(self.covariance_type, str):
-            return STRUCTURES[self.covariance_type]
-        return self.covariance_type
+        named = self.covariance_type
+        return STRUCTURES[named] if isinstance(named, str) else named
 
     def _common_scale(self) -> bool:
         return self._structure.common_scale
@@ -196,7 +200,13 @@ class GaussianMixture(AbstractMixture):
         frame, structure, k = source.frame, self._structure, self.n_components
         validation.refuse_unsquarable(type(self).__name__, frame.scale)
         if self.weight_prior is not None:
-            self.weight_prior.pseudo_counts(k)  # refuses a wrong length before any work
+            own = self.weight_prior.pseudo_counts(k)  # refuses a wrong length before any work
+            if self.component_order is not None and np.ptp(own) > 0:
+                raise ValueError(
+                    "component_order sorts the components, but weight_prior gives each its own "
+                    f"concentration, {self.weight_prior.concentration!r}. Use one number, or "
+                    "component_order=None."
+                )
         prior, log_volume = ResolvedNIW.none(source.n_features), 0.0
         if self.prior is not None:
             rows = max(totals.weight - 1.0, 1.0)
@@ -215,7 +225,9 @@ class GaussianMixture(AbstractMixture):
         if self.means_init is not None:
             given["means"] = validation.check_shape("means", self.means_init, (k, d))
         if self.precisions_init is not None:
-            structure, name = self._structure, f"{self.covariance_type} precision"
+            structure, given_type = self._structure, self.covariance_type
+            name = given_type if isinstance(given_type, str) else type(given_type).__name__
+            name = f"{name} precision"
             shape = structure.from_dense(np.eye(d), k).shape
             precisions = validation.check_shape(name, self.precisions_init, shape)
             if not structure.admits(precisions):
@@ -238,7 +250,26 @@ class GaussianMixture(AbstractMixture):
         factors = structure.precisions_cholesky(params.covariances)
         derived = {"precisions_cholesky_": factors, "precisions_": structure.precisions(factors)}
         attributes = super()._parameter_attributes(params, dtype)
+        attributes["_fitted_covariance_type"] = self.covariance_type
         return attributes | {name: a.astype(dtype, copy=False) for name, a in derived.items()}
+
+    def _attribute_params(self) -> GaussianParams:
+        fitted = getattr(self, "_fitted_covariance_type", self.covariance_type)
+        if fitted != self.covariance_type:
+            raise ValueError(
+                f"The model was fitted with covariance_type={fitted!r}, but it is now "
+                f"{self.covariance_type!r}. Fit again without warm_start, or set it back."
+            )
+        # Factors that were rounded to float32 still are factors of something; covariances that
+        # were rounded need not be positive definite any more.
+        factors = np.array(self.precisions_cholesky_)
+        if factors.dtype == np.float64 and hasattr(self, "covariances_"):
+            return super()._attribute_params()
+        return GaussianParams(
+            np.array(self.weights_, dtype=np.float64),
+            np.array(self.means_, dtype=np.float64),
+            self._structure.from_factors(factors.astype(np.float64)),
+        )
 
     def _permuted(self, params: GaussianParams, order: np.ndarray) -> GaussianParams:
         covariances = self._structure.permute(params.covariances, order)

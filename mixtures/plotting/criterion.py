@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -92,8 +93,7 @@ class InformationCriterionDisplay:
         display : InformationCriterionDisplay
         """
         positions, kinds, values = search.table(x, lines)
-        criterion = search.criterion
-        name = criterion if isinstance(criterion, str) else criterion.__name__
+        name = _name_of(search.criterion)
         labels = ["" if kind is None else str(kind) for kind in kinds]
         display = cls(positions, values, labels, x_name=x, criterion=name)
         return display.plot(ax=ax, line_kwargs=line_kwargs)
@@ -139,6 +139,15 @@ class InformationCriterionDisplay:
         ax.set_ylabel(f"{self.criterion.upper()} (lower is better)")
         ax.legend(frameon=False)
         return self
+
+
+def _name_of(criterion: Any) -> str:
+    """The name of a criterion: of its method, of its function, or of its class."""
+    if isinstance(criterion, partial):
+        return _name_of(criterion.func)
+    if isinstance(criterion, str):
+        return criterion
+    return str(getattr(criterion, "__name__", type(criterion).__name__))
 
 
 def _top(values: np.ndarray) -> float:

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..covariance import STRUCTURES, GaussianParams
 from ._style import axes_or_new, style
+from ._triangle import panels_in, tidy, triangle
 
 GRID_POINTS = 160  # along each axis of a density; contours look smooth from about a hundred
 CURVE_POINTS = 1000  # along a curve, which costs less and has sharper peaks
@@ -106,7 +107,18 @@ class MixtureDisplay:
         Returns
         -------
         display : MixtureDisplay
+
+        Raises
+        ------
+        TypeError
+            If the estimator is no Gaussian mixture.
         """
+        if not hasattr(estimator, "covariance_type"):
+            raise TypeError(
+                "MixtureDisplay draws Gaussian mixtures, which have a covariance_type, but got "
+                f"{type(estimator).__name__}; fit a GaussianMixture, or draw a search over models "
+                "of any kind with InformationCriterionDisplay."
+            )
         check_is_fitted(estimator)
         structure = STRUCTURES.get(estimator.covariance_type, estimator.covariance_type)
         parameters = (estimator.weights_, estimator.means_, estimator.covariances_)
@@ -161,12 +173,12 @@ class MixtureDisplay:
         side = 5.0 if m < 3 else 2.4 * m
         self.ax_ = axes_or_new("MixtureDisplay.plot", ax, (1.2 * side, side))
         self.figure_ = self.ax_.figure
-        self.axes_ = _panels(self.ax_, m) if m > 2 else np.array([[self.ax_]])
+        self.axes_ = panels_in(self.ax_, m) if m > 2 else np.array([[self.ax_]])
         scatter = {"s": 18 if m < 3 else 7, "alpha": 0.7, "linewidths": 0} | (scatter_kwargs or {})
         ellipse = {"linewidth": 1.6 if m < 3 else 1.0} | (ellipse_kwargs or {})
         contour = {"colors": SHADES} | (contour_kwargs or {})
 
-        for row, column in _triangle(m):
+        for row, column in triangle(m):
             pair = [shown[column], shown[row]]
             if row != column:
                 panel = self.axes_[row, column] if m > 2 else self.ax_
@@ -177,7 +189,7 @@ class MixtureDisplay:
             elif m != 2:
                 self._histogram(self.axes_[row, row], shown[row])
         if m > 2:
-            _tidy(self.axes_, [self._name(feature) for feature in shown])
+            tidy(self.axes_, [self._name(feature) for feature in shown])
         return self
 
     def _name(self, feature: int) -> str:
@@ -191,9 +203,11 @@ class MixtureDisplay:
     def log_densities(self, points: np.ndarray, features: list[int]) -> np.ndarray:
         """log(weight * density) of each component at points (p, m) of some features, (p, k)."""
         means, covariances = self._marginal(features)
+        empty = np.full(len(self.weights), -np.inf)
+        log_weights = np.log(self.weights, out=empty, where=self.weights > 0)
         columns = [
-            np.log(weight) + multivariate_normal(mean, covariance).logpdf(points).reshape(-1)
-            for weight, mean, covariance in zip(self.weights, means, covariances, strict=True)
+            log_weight + multivariate_normal(mean, covariance).logpdf(points).reshape(-1)
+            for log_weight, mean, covariance in zip(log_weights, means, covariances, strict=True)
         ]
         return np.stack(columns, axis=1)
 
@@ -265,35 +279,3 @@ def _levels(log_density: np.ndarray) -> np.ndarray:
     share = np.cumsum(np.exp(ordered - ordered[0]))
     at = np.searchsorted(share / share[-1], DENSITY_MASSES)
     return np.unique(ordered[np.minimum(at, ordered.size - 1)])
-
-
-def _triangle(m: int) -> list[tuple[int, int]]:
-    """Rows and columns on and below the diagonal."""
-    return [(row, column) for row in range(m) for column in range(row + 1)]
-
-
-def _panels(ax: Any, m: int) -> np.ndarray:
-    """Divide axes into a lower triangle of m x m panels; None above the diagonal."""
-    from matplotlib.gridspec import GridSpecFromSubplotSpec
-
-    ax.set_axis_off()
-    cells = GridSpecFromSubplotSpec(m, m, ax.get_subplotspec(), wspace=0.05, hspace=0.05)
-    panels = np.full((m, m), None, dtype=object)
-    for row, column in _triangle(m):
-        share = panels[column, column] if row != column else None
-        panels[row, column] = ax.figure.add_subplot(cells[row, column], sharex=share)
-    return panels
-
-
-def _tidy(panels: np.ndarray, names: list[str]) -> None:
-    """Ticks and names along the outer edge of a triangle of panels only."""
-    m = len(names)
-    for row, column in _triangle(m):
-        panel = panels[row, column]
-        left = column == 0 and row > 0  # heights of a density say nothing here
-        panel.set_xlabel(names[column] if row == m - 1 else "", fontsize="small")
-        panel.set_ylabel(names[row] if left else "", fontsize="small")
-        panel.tick_params(labelbottom=row == m - 1, labelleft=left, labelsize="small")
-        if row == column:
-            panel.set_yticks([])
-    panels[0, 0].figure.align_ylabels(panels[1:, 0])
