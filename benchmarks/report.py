@@ -54,7 +54,7 @@ Written by `{command}` on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC; how to run and
   used {others:.2f} cores in the mean.
 - Versions: {versions}.
 - float64, one thread unless said otherwise, same rows, start and iterations, no ridge. Ratios are
-  the other library's median over ours; targets are those of issue 2.
+  the other library's median over ours; targets are those of `benchmarks/targets.py`.
 """
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.callback import ProgressBar
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
 from mixtures import GaussianMixture
+from mixtures.callbacks import LikelihoodMonitor
+from mixtures.exceptions import DegenerateDataWarning
 
 from .registry import MODELS, gaussian_rows, names, same_bits
 
@@ -174,3 +179,18 @@ def test_verbose(verbose, capsys):
     assert ("time lapse" in out) == (verbose == 2)
     same_bits(loud, model.make(n_init=2).fit(X))
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_iterations_of_a_path_that_is_left_stay_within_the_task(seed):
+    """A large ridge makes EM start over; the callbacks see all of it, at most max_iter in all."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(80, 2)) * [1, 0.3] + rng.integers(0, 2, (80, 1)) * 3
+    monitor = LikelihoodMonitor()
+    model = GaussianMixture(3, reg_covar=0.01, max_iter=30, tol=1e-5, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        model.set_callbacks(monitor).fit(X)
+    assert model.n_iter_ <= len(monitor.records_) <= 30
+    assert monitor.records_[-1].lower_bound == model.lower_bound_

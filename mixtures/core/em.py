@@ -173,7 +173,8 @@ def run_em(
         Nats per row. The change tested is that of the last E-step, one M-step behind the
         parameters returned, as in scikit-learn; the objective reported is theirs.
     max_iter : int
-        Number of EM maps (passes over the rows with an M-step).
+        Number of EM maps (passes over the rows with an M-step), those of a path that was left for
+        the family's `exact` one included; the result counts the latter's own.
     accelerate : callable () -> AbstractAccelerator, default=NoAcceleration
         Makes what proposes points beyond the EM step. A proposal that would lower the objective
         is replaced by the EM step itself, so the trace never falls.
@@ -189,22 +190,19 @@ def run_em(
     for n_iter in range(1, max_iter + 1):
         was_settled = run.settled
         last = was_settled or n_iter == max_iter
-        if not run.advance(n_iter, accelerate=not last):
+        climbed = run.advance(n_iter, accelerate=not last)
+        if not climbed:
             exact = problem.family.exact()
             if exact is not None and run.fall > max(tol, SMALL_FALL):
-                again = replace(problem, family=exact)
+                again, left = replace(problem, family=exact), max_iter - n_iter + 1
                 return run_em(
-                    again,
-                    params,
-                    tol=tol,
-                    max_iter=max_iter,
-                    accelerate=accelerate,
-                    monitor=monitor,
+                    again, params, tol=tol, max_iter=left, accelerate=accelerate, monitor=monitor
                 )
             run.trace.append(run.point.objective)  # the iteration that led nowhere counts
-            return run.result(n_iter, StopReason.STATIONARY)
         if monitor is not None and monitor(n_iter, run.point):
             return run.result(n_iter, StopReason.CALLBACK)
+        if not climbed:
+            return run.result(n_iter, StopReason.STATIONARY)
         if was_settled and run.accelerator.confirms(run.change, tol):
             return run.result(n_iter, StopReason.CONVERGED)
     reason = StopReason.MAX_ITER if max_iter > 0 else StopReason.INITIALISED
