@@ -169,7 +169,7 @@ def startup_section(rows: list[Row]) -> str:
             asked = f"< {COLD:g} s, one line: {verdict(row['seconds'] < COLD and said)}"
         elif "nothing writable" in row["program"]:
             asked = f"imports and fits: {verdict(True)}"  # else the run had failed
-        said = " ".join(row["said"].split()) if row["said"] else ""
+        said = re.sub(r"(?<=cached in )\S+(?=\))", "...", " ".join(row["said"].split()))
         lines.append([row["program"], number(row["seconds"]), asked, said])
     head = ["fresh process", "s", "target", "what it said"]
     return f"## Start-up\n\n{table(head, lines)}"
@@ -177,11 +177,12 @@ def startup_section(rows: list[Row]) -> str:
 
 def main() -> None:
     parser = fit.arguments(__doc__)
+    parser.add_argument("--libraries", help="default: all that are installed")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "benchmarks.md")
     options = parser.parse_args()
     quick, cache, load = options.quick, options.cache, machine.load_average()
     rounds = 1 if quick else options.rounds
-    libraries = fit.installed()
+    libraries = options.libraries.split(",") if options.libraries else fit.installed()
     with machine.Busy() as busy:
         sections = [
             speed_section(fit.run(workloads.ITEMS, libraries, rounds, quick, cache)),

@@ -17,7 +17,7 @@ import pytest
 
 from mixtures import GaussianMixture, PoissonMixture
 from mixtures.core.em import EMProblem
-from mixtures.core.initialise import INITIALISERS
+from mixtures.core.initialise import INITIALISERS, Start
 from mixtures.priors import Dirichlet, Gamma, NormalInverseWishart
 
 COVARIANCES = ("full", "tied", "diag", "spherical")
@@ -180,7 +180,7 @@ def problem(
     with estimator._source(X, sample_weight) as (source, totals):
         family = estimator._family(source, totals)
         k, rng = estimator.n_components, np.random.RandomState(0)
-        start = INITIALISERS["kmeans"](source, totals, family, k, rng, 1)
+        start = INITIALISERS["kmeans"](Start(source, totals, family, k, rng))
         yield EMProblem.of(source, family), start
 
 

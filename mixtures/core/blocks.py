@@ -15,19 +15,26 @@ import numpy as np
 
 from .discriminants import SOFT, Array, Assignment, Discriminants, Frame
 from .kernels import load
-from .statistics import NONE, SufficientStatistics, second_shape
+from .statistics import NONE, SufficientStatistics
 from .threads import OrderedPool, resolve_n_threads
 
 FLOPS_PER_BLOCK = 1.5e7
 """Work of one super-block: about 0.3 ms, ten times what handing a task to a thread costs."""
 MOST_BLOCKS = 64
-LEAST_ROWS = 512
+LEAST_ROWS, ENOUGH_ROWS = 1024, 4096
+"""Clearing and merging the sums of a super-block costs as much as 60 to 160 of its rows, so it has
+at least so many, and enough of them where that leaves sixteen super-blocks to share out."""
 
 
 def super_blocks(n_rows: int, n_features: int, n_components: int) -> list[tuple[int, int]]:
     """Row ranges ``(lo, hi)``, a function of the shapes alone."""
     flops_per_row = 2.0 * n_components * (n_features + 1) * (n_features + 2)
-    rows = max(LEAST_ROWS, FLOPS_PER_BLOCK / flops_per_row, n_rows / MOST_BLOCKS)
+    rows = max(
+        LEAST_ROWS,
+        min(ENOUGH_ROWS, n_rows / 16),
+        FLOPS_PER_BLOCK / flops_per_row,
+        n_rows / MOST_BLOCKS,
+    )
     rows = -(-int(rows) // 256) * 256
     return [(lo, min(lo + rows, n_rows)) for lo in range(0, n_rows, rows)]
 
@@ -95,10 +102,15 @@ class ArraySource(AbstractSource):
         k = len(discriminants.bias)
         cuts = self._cuts.get(k) or self._cut(k)
         spaces = self._spaces(discriminants.kind, moments, k)
-        if len(cuts) == 1:
-            return self._accumulate_block(discriminants, moments, assignment, spaces, cuts[0])
-        run = partial(self._accumulate_block, discriminants, moments, assignment, spaces)
         total = SufficientStatistics.zeros(moments, k, self.n_features)
+        if len(cuts) == 1 or self._threads().n_threads == 1:
+            log_likelihood = 0.0  # kernels add each entry once: that is the merge below, in place
+            for block in cuts:
+                log_likelihood += self._add_block(
+                    discriminants, moments, assignment, spaces, total, block
+                )
+            return SufficientStatistics(*total[:3], log_likelihood)
+        run = partial(self._part, discriminants, moments, assignment, spaces)
         for part in self._threads().map(run, cuts):
             total = total + part
         return total
@@ -146,7 +158,7 @@ class ArraySource(AbstractSource):
         weight = None if self.sample_weight is None else self.sample_weight[lo:hi]
         return self._kernels.rows(np.ascontiguousarray(self.X[lo:hi]), weight), 0, hi - lo
 
-    def _accumulate_block(
+    def _part(
         self,
         v: Discriminants,
         moments: int,
@@ -154,20 +166,31 @@ class ArraySource(AbstractSource):
         spaces: SimpleQueue[Any],
         block: tuple[int, int],
     ) -> SufficientStatistics:
-        k, d = v.reference.shape
-        counts, first = np.zeros(k), np.zeros((k, d))
-        second = np.zeros(second_shape(moments, k, d))
+        """The statistics of one super-block."""
+        part = SufficientStatistics.zeros(moments, len(v.bias), self.n_features)
+        log_likelihood = self._add_block(v, moments, assignment, spaces, part, block)
+        return SufficientStatistics(*part[:3], log_likelihood)
+
+    def _add_block(
+        self,
+        v: Discriminants,
+        moments: int,
+        assignment: Assignment,
+        spaces: SimpleQueue[Any],
+        sums: SufficientStatistics,
+        block: tuple[int, int],
+    ) -> float:
+        """Add one super-block's sums to the arrays of `sums`; its log-likelihood comes back."""
         handle, lo, hi = self._rows(*block)
         space = spaces.get()
         try:
-            log_likelihood = self._kernels.accumulate(
+            return self._kernels.accumulate(
                 handle, lo, hi, self.frame.centre, self.frame.scale, v.kind, v.slopes, v.offsets,
                 v.bias, v.reference, assignment.beta, assignment.hard, moments,
-                counts, first, second, space,
+                sums.counts, sums.first, sums.second, space,
             )  # fmt: skip
         finally:
             spaces.put(space)
-        return SufficientStatistics(counts, first, second, log_likelihood)
 
     def _posterior_block(
         self,

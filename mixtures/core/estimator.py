@@ -32,7 +32,7 @@ from .em import AT_REST, EMProblem, EMResult, StopReason, run_em
 from .family import AbstractFamily
 from .frames import Totals, framed
 from .inference import InferenceMixin
-from .initialise import INITIALISERS
+from .initialise import INITIALISERS, Start
 from .progress import Progress
 from .restarts import AllRestartsFailed, best_of
 from .transaction import all_or_nothing
@@ -236,9 +236,8 @@ class AbstractMixture(CallbackSupportMixin, InferenceMixin, DensityMixin, BaseEs
         """Parameters to start from: as `init_params` says, with the user's own put in."""
         if len(given) == len(self._params._fields):
             return self._to_frame(self._params(**given), source.frame)
-        params = INITIALISERS[self.init_params](
-            source, totals, family, self.n_components, rng, self.n_threads
-        )
+        start = Start(source, totals, family, self.n_components, rng, self.n_threads)
+        params = INITIALISERS[self.init_params](start)
         if not given:
             return params
         in_data_units = self._to_data_units(params, source.frame)._replace(**given)

@@ -31,7 +31,11 @@ about that centre are used: they lose about 2e-16 times it, relative to the cova
 def triangular(params: GaussianParams, matrices: Array) -> Discriminants:
     """Discriminants of covariances (k, d, d), or of one shared by all components, (1, d, d)."""
     k, d = params.means.shape
-    slopes, offsets, bias = np.empty((d * (d + 1) // 2, k)), np.empty((d, k)), np.empty(k)
+    slopes, offsets, bias = (
+        np.empty((d * (d + 1) // 2, k)),
+        np.empty((d, k)),
+        np.empty(k),
+    )
     failed = load().triangular_discriminants(
         params.weights, params.means, matrices, slopes, offsets, bias
     )
@@ -40,7 +44,20 @@ def triangular(params: GaussianParams, matrices: Array) -> Discriminants:
     return Discriminants(kinds.TRIANGULAR, slopes, offsets, bias, params.means)
 
 
-class Full(AbstractCovariance):
+class Matrices(AbstractCovariance):
+    """What is the same for covariance matrices, however many."""
+
+    coordinates = PositiveDefinite()
+    requirement = "symmetric, positive-definite"
+
+    def rescale(self, covariances: Array, scale: Array) -> Array:
+        return covariances * scale * scale[:, None]
+
+    def admits(self, matrices: Array) -> bool:
+        return _positive_definite(matrices)
+
+
+class Full(Matrices):
     """Each component has its own covariance matrix: covariances (k, d, d).
 
     ``S_k = (scatter_k + Psi) / (N_k + nu + d + 2) + ridge``, the flat prior having zeros for Psi
@@ -48,8 +65,6 @@ class Full(AbstractCovariance):
     """
 
     moments = sums.FULL
-    coordinates = PositiveDefinite()
-    requirement = "symmetric, positive-definite"
 
     def discriminants(self, params: GaussianParams) -> Discriminants:
         return triangular(params, params.covariances)
@@ -72,9 +87,6 @@ class Full(AbstractCovariance):
     def from_dense(self, covariance: Array, n_components: int) -> Array:
         return np.repeat(covariance[None], n_components, axis=0)
 
-    def rescale(self, covariances: Array, scale: Array) -> Array:
-        return covariances * scale * scale[:, None]
-
     def precisions_cholesky(self, covariances: Array) -> Array:
         return _upper_of_precision(cholesky(covariances))
 
@@ -83,9 +95,6 @@ class Full(AbstractCovariance):
 
     def from_factors(self, factors: Array) -> Array:
         return _covariance_of(factors)
-
-    def admits(self, matrices: Array) -> bool:
-        return _positive_definite(matrices)
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         return n_components * n_features * (n_features + 1) // 2
@@ -107,7 +116,7 @@ class Full(AbstractCovariance):
         return n_components * powers * float(log_scale.sum())
 
 
-class Tied(AbstractCovariance):
+class Tied(Matrices):
     """All components share one covariance matrix: covariances (d, d).
 
     ``S = (sum_k scatter_k + Psi) / (N + nu + d + 1 + k) + ridge``, without the prior's terms when
@@ -119,8 +128,6 @@ class Tied(AbstractCovariance):
     """
 
     moments = sums.NONE
-    coordinates = PositiveDefinite()
-    requirement = "symmetric, positive-definite"
 
     def discriminants(self, params: GaussianParams) -> Discriminants:
         return triangular(params, params.covariances[None])
@@ -180,9 +187,6 @@ class Tied(AbstractCovariance):
     def from_dense(self, covariance: Array, n_components: int) -> Array:
         return covariance.copy()
 
-    def rescale(self, covariances: Array, scale: Array) -> Array:
-        return covariances * scale * scale[:, None]
-
     def precisions_cholesky(self, covariances: Array) -> Array:
         return _upper_of_precision(cholesky(covariances[None]))[0]
 
@@ -191,9 +195,6 @@ class Tied(AbstractCovariance):
 
     def from_factors(self, factors: Array) -> Array:
         return _covariance_of(factors[None])[0]
-
-    def admits(self, matrices: Array) -> bool:
-        return _positive_definite(matrices)
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         return n_features * (n_features + 1) // 2

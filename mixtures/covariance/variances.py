@@ -39,10 +39,35 @@ def _scatter(
     """Mean steps (k, d) and squares about the new means (k, d), pseudo-rows at m0 included."""
     shift, mass = steps(stats, params, context)
     away = context.prior.mean - params.means
-    return shift, stats.second - mass * shift**2 + context.prior.mean_precision * away**2
+    return (
+        shift,
+        stats.second - mass * shift**2 + context.prior.mean_precision * away**2,
+    )
 
 
-class Diagonal(AbstractCovariance):
+class Variances(AbstractCovariance):
+    """What is the same for arrays of variances, component axis first."""
+
+    coordinates = Positive()
+    requirement = "positive"
+
+    def precisions_cholesky(self, covariances: Array) -> Array:
+        return 1.0 / np.sqrt(covariances)
+
+    def precisions(self, factors: Array) -> Array:
+        return factors**2
+
+    def from_factors(self, factors: Array) -> Array:
+        return 1.0 / factors**2
+
+    def admits(self, matrices: Array) -> bool:
+        return bool((matrices > 0).all())
+
+    def permute(self, covariances: Array, order: Array) -> Array:
+        return covariances[order]
+
+
+class Diagonal(Variances):
     """Each component has a variance for each feature: covariances (k, d).
 
     ``v_kj = (scatter_kj + Psi_jj) / (N_k + nu + 3) + ridge_j``: with one feature at a time, the
@@ -50,8 +75,6 @@ class Diagonal(AbstractCovariance):
     """
 
     moments = sums.DIAGONAL
-    coordinates = Positive()
-    requirement = "positive"
 
     def discriminants(self, params: GaussianParams) -> Discriminants:
         return uncorrelated(params, params.covariances)
@@ -76,23 +99,8 @@ class Diagonal(AbstractCovariance):
     def rescale(self, covariances: Array, scale: Array) -> Array:
         return covariances * scale * scale
 
-    def precisions_cholesky(self, covariances: Array) -> Array:
-        return 1.0 / np.sqrt(covariances)
-
-    def precisions(self, factors: Array) -> Array:
-        return factors**2
-
-    def from_factors(self, factors: Array) -> Array:
-        return 1.0 / factors**2
-
-    def admits(self, matrices: Array) -> bool:
-        return bool((matrices > 0).all())
-
     def n_parameters(self, n_components: int, n_features: int) -> int:
         return n_components * n_features
-
-    def permute(self, covariances: Array, order: Array) -> Array:
-        return covariances[order]
 
     def pseudo_rows(self, shape: tuple[int, ...], prior: ResolvedNIW) -> float:
         return prior.pseudo_rows(2, 1)
@@ -108,7 +116,7 @@ class Diagonal(AbstractCovariance):
         return n_components * (2.0 + (prior.mean_precision > 0)) * float(log_scale.sum())
 
 
-class Spherical(AbstractCovariance):
+class Spherical(Variances):
     """Each component has one variance: covariances (k,).
 
     ``v_k = (sum_j scatter_kj + s) / (d N_k + nu + d + 2) + mean ridge`` with s the mean of Psi's
@@ -117,8 +125,6 @@ class Spherical(AbstractCovariance):
 
     moments = sums.NORM
     common_scale = True
-    coordinates = Positive()
-    requirement = "positive"
 
     def discriminants(self, params: GaussianParams) -> Discriminants:
         k, d = params.means.shape
@@ -147,23 +153,8 @@ class Spherical(AbstractCovariance):
     def rescale(self, covariances: Array, scale: Array) -> Array:
         return covariances * scale[0] ** 2
 
-    def precisions_cholesky(self, covariances: Array) -> Array:
-        return 1.0 / np.sqrt(covariances)
-
-    def precisions(self, factors: Array) -> Array:
-        return factors**2
-
-    def from_factors(self, factors: Array) -> Array:
-        return 1.0 / factors**2
-
-    def admits(self, matrices: Array) -> bool:
-        return bool((matrices > 0).all())
-
     def n_parameters(self, n_components: int, n_features: int) -> int:
         return n_components
-
-    def permute(self, covariances: Array, order: Array) -> Array:
-        return covariances[order]
 
     def pseudo_rows(self, shape: tuple[int, ...], prior: ResolvedNIW) -> float:
         return prior.pseudo_rows(2, shape[1]) / shape[1]

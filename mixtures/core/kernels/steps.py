@@ -248,16 +248,19 @@ def shift_to_reference(a, per, lines, moments, reference, counts, first, second,
 
 @inline
 def centred_out(a, per, moments, counts, first, second, d, k):
+    """One addition an entry: then adding to sums that are there is merging partial sums."""
     for c in range(k):
         row = c * per
         counts[c] += a[row]
+        norm = 0.0
         for j in range(d):
             first[c, j] += a[row + TABLE_ALIGN + j]
             value = a[row + TABLE_ALIGN + d + j]
-            if moments == NORM:
-                second[c] += value
-            else:
+            norm += value
+            if moments != NORM:
                 second[c * d + j] += value
+        if moments == NORM:
+            second[c] += norm
 
 
 @inline
