@@ -6,6 +6,7 @@ python -m benchmarks [--quick] [--rounds 5] [--output docs/benchmarks.md]
 from __future__ import annotations
 
 import math
+import re
 import shlex
 import sys
 from datetime import UTC, datetime
