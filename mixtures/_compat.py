@@ -12,7 +12,7 @@ try:
         make_constraint,
         validate_parameter_constraints,
     )
-except ImportError:  # pragma: no cover - scikit-learn moved its private module
+except ImportError:  # scikit-learn moved its private module
 
     class Interval:  # type: ignore[no-redef]
         """Stands in for a constraint that is then not checked before use."""
