@@ -23,7 +23,7 @@ from numba.core import types
 from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 
-from .vectors import BYTE, DOUBLE, FLOAT, INT, Emitter
+from .vectors import BYTE, DOUBLE, FLOAT, INT, INT32, Emitter
 
 
 def vector_width() -> int:
@@ -57,9 +57,10 @@ _KINDS: dict[str, tuple[ir.Type, types.Type]] = {
     "Doubles": (DOUBLE.as_pointer(), types.intp),  # an address
     "Floats": (FLOAT.as_pointer(), types.intp),
     "Integers": (INT.as_pointer(), types.intp),
+    "Labels": (INT32.as_pointer(), types.intp),
     "Bytes": (BYTE.as_pointer(), types.intp),
 }
-Count = Real = Doubles = Floats = Integers = Bytes = ir.Value
+Count = Real = Numbers = Doubles = Floats = Integers = Labels = Bytes = ir.Value
 
 
 def _define(
@@ -78,17 +79,26 @@ def _define(
     return function
 
 
-def micro_kernel(variants: Iterable[int]) -> Callable[[Callable[..., None]], Any]:
-    """Decorate an emitter whose arguments are annotated with the kinds above."""
+def micro_kernel(
+    variants: Iterable[int], single: bool = False, numbers: ir.Type = DOUBLE
+) -> Callable[[Callable[..., None]], Any]:
+    """Decorate an emitter whose arguments are annotated with the kinds above.
+
+    A `single` one works with vectors of floats, of twice the width; `numbers` is what arguments of
+    the kind Numbers point to.
+    """
+    kinds = {**_KINDS, "Numbers": (numbers.as_pointer(), types.intp)}
+    suffix = ".single" * single + ".float" * (numbers is FLOAT)
     variants = list(variants)
 
     def decorate(emit: Callable[..., None]) -> Any:
         parameters = list(inspect.signature(emit).parameters.values())[2:]
-        inner, outer = zip(*(_KINDS[str(p.annotation)] for p in parameters), strict=True)
+        inner, outer = zip(*(kinds[str(p.annotation)] for p in parameters), strict=True)
 
         def variant_body(variant: int) -> Callable[..., None]:
             def body(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
-                emit(Emitter(builder, WIDTH), variant, *arguments)
+                e = Emitter(builder, 2 * WIDTH, FLOAT) if single else Emitter(builder, WIDTH)
+                emit(e, variant, *arguments)
 
             return body
 
@@ -100,13 +110,13 @@ def micro_kernel(variants: Iterable[int]) -> Callable[[Callable[..., None]], Any
                 block = builder.append_basic_block(f"variant_{v}")
                 switch.add_case(v, block)
                 builder.position_at_end(block)
-                name = f"mixtures.{emit.__name__}.{v}"
+                name = f"mixtures.{emit.__name__}{suffix}.{v}"
                 builder.call(_define(module, name, list(inner), variant_body(v)), arguments)
                 builder.branch(done)
             builder.position_at_end(done)
 
         def lower(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-            name = f"mixtures.{emit.__name__}"
+            name = f"mixtures.{emit.__name__}{suffix}"
             function = _define(builder.module, name, [INT, *inner], dispatch)
             arguments = [
                 builder.inttoptr(value, kind) if kind.is_pointer else value

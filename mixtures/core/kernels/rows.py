@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from llvmlite import ir
 
-from .microkernel import WIDTH, Bytes, Count, Doubles, micro_kernel
+from .microkernel import WIDTH, Bytes, Count, Doubles, Numbers, micro_kernel
 from .vectors import BYTE, DOUBLE, FLOAT, INT, Emitter
 
 # Layouts of a row of d elements: any d, or d a power of two of at most W, whose records tile
@@ -18,8 +18,7 @@ ANY_WIDTH = 0
 FLOAT32 = 16
 
 
-@micro_kernel(f | d for f in (0, FLOAT32) for d in (0, 1, 2, 4, 8) if d <= WIDTH)
-def load_rows(
+def _load_rows(
     e: Emitter,
     variant: int,
     x: Bytes,  # IN, rows of d elements, C order
@@ -27,7 +26,7 @@ def load_rows(
     rows: Count,  # a multiple of W
     centre: Doubles,  # IN, (d rounded up to W)
     scale: Doubles,  # IN, the same; 0 beyond d
-    Z: Doubles,  # OUT, (d rounded up to W, ld)
+    Z: Numbers,  # OUT, (d rounded up to W, ld)
     ld: Count,
 ) -> None:
     """``Z[:, :rows] = ((x - centre) * scale).T``
@@ -72,6 +71,11 @@ def load_rows(
         return []
 
     e.loop(d, [], features, step=W)
+
+
+LAYOUTS = [f | d for f in (0, FLOAT32) for d in (0, 1, 2, 4, 8) if d <= WIDTH]
+load_rows = micro_kernel(LAYOUTS)(_load_rows)
+load_rows_single = micro_kernel(LAYOUTS, numbers=FLOAT)(_load_rows)
 
 
 @micro_kernel([0])
@@ -119,15 +123,14 @@ def to_rows(
     e.loop(rows, [], block, step=W)
 
 
-@micro_kernel([0])
-def norms(
+def _norms(
     e: Emitter,
     variant: int,
-    Z: Doubles,  # IN, (d, ld)
+    Z: Numbers,  # IN, (d, ld)
     ld: Count,
     d: Count,
     rows: Count,
-    out: Doubles,  # OUT, (rows,)
+    out: Numbers,  # OUT, (rows,)
 ) -> None:
     """``out = (Z ** 2).sum(axis=0)``"""
 
@@ -140,6 +143,10 @@ def norms(
         return []
 
     e.loop(rows, [], block, step=e.width)
+
+
+norms = micro_kernel([0])(_norms)
+norms_single = micro_kernel([0], single=True, numbers=FLOAT)(_norms)
 
 
 @micro_kernel([0])

@@ -46,7 +46,7 @@ def _tables(moments: int, d: int, stride: int) -> tuple[list[int], list[int], li
     return lines, [i for i, _ in pairs], [j for _, j in pairs]
 
 
-def _aligned(size: int) -> NDArray[np.float64]:
+def aligned(size: int) -> NDArray[np.float64]:
     """Zeros that start on a cache line: a vector that straddles two costs twice."""
     raw = np.zeros(size + 8)
     start = -(raw.ctypes.data // 8) % 8
@@ -102,7 +102,7 @@ class Workspace:
             at += len(entry)
         body = [np.array(entry, np.int64) * ld for entry in tables.values()]
         self.plan = np.concatenate([header, *body])
-        self.buffer = _aligned(end)
+        self.buffer = aligned(end)
         self.buffer[header[ONES] : header[ONES] + ld] = 1.0
         self.buffer[header[UNIT] + 8 : header[UNIT] + 16] = 1.0
         self.moments, self.shape = moments, (k, d)

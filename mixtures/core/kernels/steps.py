@@ -48,9 +48,9 @@ inline = njit(inline="always", error_model="numpy")
 
 
 @inline
-def load_block(x, itemsize, n, d, start, size, padded, centre, scale, out, ld, tail):
-    """Rows start.. of x, `padded` of them, to lines of a block; zeros take the place of rows
-    beyond `size` where reading on would leave the array."""
+def layout_of(n, d, start, padded):
+    """The layout of rows of d elements, and how many of the rows start.., of n, can be read by
+    vectors without leaving the array."""
     layout = ANY_WIDTH
     reach = (d + W - 1) // W * W
     if d <= W and (d == 1 or d == 2 or d == 4 or d == 8):
@@ -59,6 +59,14 @@ def load_block(x, itemsize, n, d, start, size, padded, centre, scale, out, ld, t
     safe = 0
     if left >= reach:
         safe = min(padded, ((left - reach) // d + 1) // W * W)
+    return layout, safe
+
+
+@inline
+def load_block(x, itemsize, n, d, start, size, padded, centre, scale, out, ld, tail):
+    """Rows start.. of x, `padded` of them, to lines of a block; zeros take the place of rows
+    beyond `size` where reading on would leave the array."""
+    layout, safe = layout_of(n, d, start, padded)
     if itemsize == 4:
         layout += FLOAT32
     source = x + start * d * itemsize

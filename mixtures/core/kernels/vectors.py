@@ -58,13 +58,18 @@ Value = ir.Value
 
 
 class Emitter:
-    """Appends instructions on vectors of `width` doubles to the function under construction."""
+    """Appends instructions on vectors of `width` numbers to the function under construction.
 
-    def __init__(self, builder: ir.IRBuilder, width: int) -> None:
+    The numbers are doubles or, for filters whose results are checked, floats: twice as many.
+    """
+
+    def __init__(self, builder: ir.IRBuilder, width: int, element: ir.Type = DOUBLE) -> None:
         self.builder = builder
         self.width = width
-        self.vector = ir.VectorType(DOUBLE, width)
-        self.integers = ir.VectorType(INT, width)
+        self.element = element
+        self.bits = 64 if element is DOUBLE else 32
+        self.vector = ir.VectorType(element, width)
+        self.integers = ir.VectorType(ir.IntType(self.bits), width)
 
     # -- integers and constants ---------------------------------------------------------------
 
@@ -94,15 +99,27 @@ class Emitter:
         return self.builder.bitcast(self.builder.gep(base, [offset]), vector.as_pointer())
 
     def load(self, base: Value, *offset: Value | int) -> Value:
-        """Vector at base[offset]; floats are widened to doubles."""
+        """Vector at base[offset]; floats and doubles become the emitter's own numbers."""
         element = base.type.pointee
         vector = ir.VectorType(element, self.width)
         size = 8 if element is DOUBLE else 4
         value = self.builder.load(self._vector_at(base, self.at(*offset), vector), align=size)
-        return value if element is DOUBLE else self.builder.fpext(value, self.vector)
+        return self._convert(value, self.element)
 
     def store(self, value: Value, base: Value, *offset: Value | int) -> None:
-        self.builder.store(value, self._vector_at(base, self.at(*offset), self.vector), align=8)
+        """Write a vector of numbers or integers to base[offset], numbers in the base's type."""
+        element = base.type.pointee
+        if not isinstance(element, ir.IntType):
+            value = self._convert(value, element)
+        size = 8 if element in (DOUBLE, INT) else 4
+        self.builder.store(value, self._vector_at(base, self.at(*offset), value.type), align=size)
+
+    def _convert(self, value: Value, element: ir.Type) -> Value:
+        if value.type.element is element:
+            return value
+        vector = ir.VectorType(element, self.width)
+        widen = element is DOUBLE
+        return self.builder.fpext(value, vector) if widen else self.builder.fptrunc(value, vector)
 
     def scalar(self, base: Value, *offset: Value | int) -> Value:
         return self.builder.load(self.builder.gep(base, [self.at(*offset)]))
@@ -111,9 +128,19 @@ class Emitter:
         return self.splat(self.scalar(base, *offset))
 
     def splat(self, x: Value) -> Value:
-        nothing = ir.Constant(self.vector, ir.Undefined)
+        """A vector of one number or integer; numbers become the emitter's own."""
+        kind = x.type
+        if not isinstance(kind, ir.IntType) and kind is not self.element:
+            kind = self.element
+            x = self.builder.fpext(x, kind) if kind is DOUBLE else self.builder.fptrunc(x, kind)
+        nothing = ir.Constant(ir.VectorType(kind, self.width), ir.Undefined)
         first = self.builder.insert_element(nothing, x, ir.Constant(INT32, 0))
         return self.shuffle(first, nothing, [0] * self.width)
+
+    def load_integers(self, base: Value, *offset: Value | int) -> Value:
+        """Vector of 32-bit integers at base[offset]."""
+        vector = ir.VectorType(INT32, self.width)
+        return self.builder.load(self._vector_at(base, self.at(*offset), vector), align=4)
 
     def prefetch(self, base: Value, offset: Value) -> None:
         """Ask for the cache line at base[offset]; any address will do, it is a hint."""
@@ -144,8 +171,12 @@ class Emitter:
 
     def fmuladd(self, a: Value, b: Value, c: Value) -> Value:
         """a b + c, fused where the CPU can (`llvm.fma` would call a library where it cannot)."""
-        name = f"llvm.fmuladd.v{self.width}f64"
+        name = f"llvm.fmuladd.v{self.width}f{self.bits}"
         return self.builder.call(self._function(name, self.vector, [self.vector] * 3), [a, b, c])
+
+    def sqrt(self, x: Value) -> Value:
+        name = f"llvm.sqrt.v{self.width}f{self.bits}"
+        return self.builder.call(self._function(name, self.vector, [self.vector]), [x])
 
     def minus_square(self, y: Value, c: Value) -> Value:
         """c - y^2"""
@@ -154,6 +185,10 @@ class Emitter:
     def larger(self, a: Value, b: Value) -> Value:
         """a where a > b, else b: one instruction on x86; a NaN in a is passed over."""
         return self.select(self.builder.fcmp_ordered(">", a, b), a, b)
+
+    def smaller(self, a: Value, b: Value) -> Value:
+        """a where a < b, else b."""
+        return self.select(self.builder.fcmp_ordered("<", a, b), a, b)
 
     def select(self, condition: Value, a: Value, b: Value) -> Value:
         return self.builder.select(condition, a, b)
