@@ -2,7 +2,8 @@
 
 ``load()`` returns a module with `rows`, `workspace`, `accumulate`, `posterior`,
 `triangular_discriminants` and `full_m_step`: `compiled`, or its plain NumPy twin where
-``MIXTURES_KERNELS=plain`` says so or numba is missing.
+``MIXTURES_KERNELS=plain`` says so or numba is missing. ``load("kmeans")`` does the same for the
+kernels of k-means.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from types import ModuleType
 
 
 @cache
-def load() -> ModuleType:
-    """The module of kernels to use; the first call compiles or loads them."""
+def load(part: str = "") -> ModuleType:
+    """The module of kernels to use; the first call compiles or loads them.
+
+    `part` is "" for the E-step, "kmeans" for the kernels of k-means.
+    """
     chosen = os.environ.get("MIXTURES_KERNELS", "compiled")
     if chosen not in ("compiled", "plain"):
         raise ValueError(f"MIXTURES_KERNELS must be 'compiled' or 'plain', not {chosen!r}.")
@@ -31,4 +35,4 @@ def load() -> ModuleType:
                 stacklevel=2,
             )
             chosen = "plain"
-    return import_module(f"{__name__}.{chosen}")
+    return import_module(".".join(filter(None, (__name__, part, chosen))))

@@ -25,7 +25,7 @@ PATIENCE = 1.0  # seconds of silence
 def digest() -> str:
     """Of everything that the compiled code depends on and numba does not see."""
     state = hashlib.sha256(str(WIDTH).encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         if path.name != "plain.py":
             state.update(path.name.encode() + path.read_bytes())
     return state.hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""The kernels of k-means: hard assignment, sums by label, and prices of seeds."""
