@@ -7,9 +7,10 @@ are merged in order, whoever computes them: a result has the same bits for any n
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from functools import partial
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from .discriminants import SOFT, Array, Assignment, Discriminants, Frame
 from .kernels import load
 from .statistics import NONE, SufficientStatistics
 from .threads import OrderedPool, resolve_n_threads
+
+R = TypeVar("R")
 
 FLOPS_PER_BLOCK = 1.5e7
 """Work of one super-block: about 0.3 ms, ten times what handing a task to a thread costs."""
@@ -129,6 +132,29 @@ class ArraySource(AbstractSource):
             for _ in self._threads().map(run, cuts):
                 pass
         return resp, log_norm
+
+    def each_block(
+        self, k: int, space: Callable[[int, int], Any], run: Callable[..., R]
+    ) -> Iterator[R]:
+        """``run(handle, lo, hi, block, workspace)`` for every super-block, results in order.
+
+        Rows lo..hi of the handle are the rows `block`, a slice, of the source; ``space(d, k)``
+        makes the scratch memory of one thread.
+        """
+        cuts = self._cuts.get(k) or self._cut(k)
+        threads = self._threads().n_threads if len(cuts) > 1 else 1
+        spaces: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(threads):
+            spaces.put(space(self.n_features, k))
+
+        def work(block: tuple[int, int]) -> R:
+            own = spaces.get()
+            try:
+                return run(*self._rows(*block), slice(*block), own)
+            finally:
+                spaces.put(own)
+
+        return map(work, cuts) if threads == 1 else self._threads().map(work, cuts)
 
     def _cut(self, k: int) -> list[tuple[int, int]]:
         self._cuts[k] = super_blocks(self.n_rows, self.n_features, k)
