@@ -89,6 +89,7 @@ class ArraySource(AbstractSource):
         self._n_threads = n_threads
         self._pool: OrderedPool | None = None
         self._workspaces: dict[tuple[int, int, int], SimpleQueue[Any]] = {}
+        self._scratch: dict[Any, SimpleQueue[Any]] = {}
         self._cuts: dict[int, list[tuple[int, int]]] = {}
 
     def __enter__(self) -> ArraySource:
@@ -143,9 +144,11 @@ class ArraySource(AbstractSource):
         """
         cuts = self._cuts.get(k) or self._cut(k)
         threads = self._threads().n_threads if len(cuts) > 1 else 1
-        spaces: SimpleQueue[Any] = SimpleQueue()
-        for _ in range(threads):
-            spaces.put(space(self.n_features, k))
+        spaces = self._scratch.get((space, k))
+        if spaces is None:
+            spaces = self._scratch[space, k] = SimpleQueue()
+            for _ in range(threads):
+                spaces.put(space(self.n_features, k))
 
         def work(block: tuple[int, int]) -> R:
             own = spaces.get()

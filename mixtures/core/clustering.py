@@ -24,7 +24,10 @@ import numpy as np
 from .blocks import ArraySource
 from .discriminants import HARD, Array
 from .frames import CONSTANT, Totals
-from .seeding import Sample, kmeans_plusplus, nearest
+from .lloyd import means, run_lloyd
+from .plusplus import plusplus
+from .points import DensePoints, SortedPoints
+from .seeding import Sample, nearest
 from .statistics import NONE
 
 MAX_LLOYD = 300
@@ -108,13 +111,12 @@ def cluster(
     white = whitener(sample.totals)
     if len(sample.points) < ROWS_PER_FEATURE * white.shape[1]:
         metric = standardised(sample.totals)
-        with ArraySource(sample.points, sample.weights, n_threads=n_threads) as source:
-            return Clusters(lloyd(source, _seeds(sample, metric, k, rng), metric), metric)
+        return Clusters(kmeans(sample, metric, k, rng, n_threads), metric)
     metrics = _metrics(sample, white, k)
     best, highest = None, -np.inf
     with ArraySource(sample.points, sample.weights, n_threads=n_threads) as source:
         for metric in metrics:
-            centres = lloyd(source, _seeds(sample, metric, k, rng), metric)
+            centres = kmeans(sample, metric, k, rng, n_threads)
             found = refine(source, Clusters(centres, metric), white)
             value = score(source, found)
             if best is None or value > highest + TIE:
@@ -137,23 +139,18 @@ def _metrics(sample: Sample, white: Array, k: int) -> list[Array]:
     ]
 
 
-def _seeds(sample: Sample, metric: Array, k: int, rng: np.random.RandomState) -> Array:
-    return sample.points[kmeans_plusplus(sample.points @ metric, sample.weights, k, rng)]
-
-
-def lloyd(source: ArraySource, centres: Array, metric: Array) -> Array:
-    """k-means from centres (k, d) in a metric: the centres it settles at.
-
-    The hard-assignment limit of EM with a common covariance, through the same kernels. A centre
-    without rows stays.
-    """
-    for _ in range(MAX_LLOYD):
-        new, _ = _move(source, Clusters(centres, metric))
-        moved = (((new - centres) @ metric) ** 2).sum()
-        centres = new
-        if moved <= TOLERANCE:
-            break
-    return centres
+def kmeans(
+    sample: Sample, metric: Array, k: int, rng: np.random.RandomState, n_threads: int | None = 1
+) -> Array:
+    """Lloyd's iterations from greedy k-means++ seeds, in a metric (d, q): centres (k, d)."""
+    with ArraySource(sample.points @ metric, sample.weights, n_threads=n_threads) as source:
+        points = SortedPoints(source)
+        seeds = plusplus(points, k, rng)
+        found = run_lloyd(points, points.rows(seeds), tol=TOLERANCE, max_iter=MAX_LLOYD)
+    centres = sample.points[seeds]  # of clusters without rows, for want of distinct ones
+    with ArraySource(sample.points, sample.weights) as source:
+        _, totals = DensePoints(source).summarise(centres, found.labels)
+    return means(totals, centres)
 
 
 def _move(source: ArraySource, clusters: Clusters) -> tuple[Array, Array]:

@@ -13,7 +13,9 @@ from .discriminants import HARD
 from .em import EMProblem
 from .family import AbstractFamily, DegenerateComponentError
 from .frames import Totals
-from .seeding import Sample, draw, from_responsibilities, kmeans_plusplus, nearest, partition
+from .plusplus import plusplus
+from .points import SortedPoints
+from .seeding import Sample, draw, from_responsibilities, nearest, partition
 from .statistics import NONE
 
 LEAST_SAMPLE = 5_000
@@ -60,7 +62,8 @@ def by_plusplus(start: Start) -> Any:
     """Greedy k-means++ seeds; each row belongs to its nearest one."""
     sample = start.sample()
     metric = standardised(start.totals)
-    seeds = kmeans_plusplus(sample.points @ metric, sample.weights, start.k, start.rng)
+    with ArraySource(sample.points @ metric, sample.weights, n_threads=start.n_threads) as source:
+        seeds = plusplus(SortedPoints(source), start.k, start.rng)
     return partition(start.source, start.family, sample.points[seeds], metric)
 
 

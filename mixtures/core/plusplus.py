@@ -21,10 +21,10 @@ import numpy as np
 from .discriminants import Array
 from .points import AbstractPoints
 
-BITS = 13
+BITS = 11
 """Two to this many bins, of which a draw looks into one. Never by the number of rows: the draws
 depend on it, and must not change where rows are repeated."""
-CHUNK = 65536  # rows whose hashes or masses exist at a time
+CHUNK = 16384  # rows whose hashes or masses exist at a time
 STALE = 0.5  # share of the bins' masses that is left when they are measured anew
 
 

@@ -100,39 +100,6 @@ def draw(weights: Array, rng: np.random.RandomState, size: int | None = None) ->
     return np.minimum(picks, last)
 
 
-def kmeans_plusplus(
-    points: Array, weights: Array, k: int, rng: np.random.RandomState
-) -> np.ndarray:
-    """Greedy k-means++ (Arthur and Vassilvitskii 2007): indices (k,) into points (m, q).
-
-    Each next seed is the best of ``2 + log k`` candidates drawn with probability proportional to
-    weight times squared distance. Fewer distinct points than k: points are repeated.
-    """
-    trials = 2 + int(np.log(k))
-    norms = (points**2).sum(axis=1)
-    seeds = [int(draw(weights, rng))]
-    nearest = _squared_distances(points, norms, np.array(seeds))[:, 0]
-    while len(seeds) < k:
-        mass = weights * nearest
-        candidates = draw(mass if mass.sum() > 0 else weights, rng, trials)
-        closest = np.minimum(nearest[:, None], _squared_distances(points, norms, candidates))
-        best = int(np.argmin(weights @ closest))
-        seeds.append(int(candidates[best]))
-        nearest = closest[:, best]
-    return np.array(seeds)
-
-
-def _squared_distances(points: Array, norms: Array, at: np.ndarray) -> Array:
-    """From points (m, q) of squared norms (m,) to those at indices (t,): (m, t).
-
-    Expanded, for a matrix product; a draw can bear the rounding, but a point must not be drawn
-    again, so its distance to itself is zero exactly.
-    """
-    squared = norms[:, None] - 2.0 * (points @ points[at].T) + norms[at]
-    squared[at, np.arange(len(at))] = 0.0
-    return np.maximum(squared, 0.0)
-
-
 def partition(
     source: ArraySource, family: AbstractFamily[Any], centres: Array, metric: Array
 ) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -111,6 +111,12 @@ def potentials(handle, lo, hi, centre, scale, candidates, closest, sums, workspa
     _potentials()(
         handle.table, lo, hi, centre, scale, candidates, closest, sums, space.buffer, space.plan
     )  # fmt: skip
+
+
+@lru_cache(maxsize=8)
+def _multipliers(salt: int, d: int) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return splitmix(np.uint64(salt) + np.arange(d, dtype=np.uint64)) | np.uint64(1)
 
 
 def hashes(X, salt):
