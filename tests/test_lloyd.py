@@ -114,6 +114,7 @@ def test_a_row_of_huge_weight_that_leaves_takes_its_rounding_along():
     w = np.array([1e-3, 1e-3, 1e-3, 1e15])
     found = run_lloyd(points(X, w), np.array([[30.0], [60.0]]), tol=0, max_iter=50)
     assert sorted(found.centres.ravel()) == pytest.approx([1.0, 40.0], rel=1e-12)
+    assert len(found.trace) == found.n_iter + 1 and (np.diff(found.trace) <= 0).all()
 
 
 def test_why_it_stopped_is_told():

@@ -181,6 +181,8 @@ class _State:
         if reason is LloydStop.SETTLED and self.off_mean() > ROUNDING * inertia:
             self.move(exact=False)
             self.assign()
+            last = self.falls.pop()  # it belongs to the last iteration
+            self.falls[-1] += last
             inertia, self.totals = self.points.summarise(self.centres, self.labels)
         trace = inertia + np.r_[np.cumsum(self.falls[::-1])[::-1], 0.0]
         return Clustering(self.centres, self.labels, inertia, trace.tolist(), n_iter, reason)
