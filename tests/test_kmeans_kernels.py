@@ -152,6 +152,20 @@ def test_summaries_and_prices_equal_the_plain_twins(n, d, k, dtype, weighted):
     np.testing.assert_allclose(results[1][0], results[0][0], rtol=1e-13)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("n", "d", "k"), SHAPES)
+def test_distances_equal_the_plain_twin(n, d, k, dtype):
+    case, results = Case(n, d, k, dtype), []
+    for module in (plain, compiled):
+        out, space = np.empty((n, k), dtype), module.assignment_workspace(d, k)
+        handle = module.rows(case.X, None)
+        at = case.centre, case.scale, case.centres, 2.0
+        module.distances(handle, 0, n // 3, *at, out[: n // 3], space)
+        module.distances(handle, n // 3, n, *at, out[n // 3 :], space)
+        results.append(out)
+    np.testing.assert_allclose(results[1], results[0], rtol=1e-6 if dtype == np.float32 else 1e-13)
+
+
 def test_prices_are_zero_for_rows_that_are_seeds():
     case = Case(300, 5, 4)
     case.X = case.X[case.rng.integers(4, size=300)]
@@ -170,10 +184,12 @@ def test_hashes_equal_the_plain_twin_and_tell_rows_apart(dtype):
     grid = (
         np.stack(np.meshgrid(*[np.arange(-20.0, 20.0)] * 3), axis=-1).reshape(-1, 3).astype(dtype)
     )
-    found = compiled.hashes(grid, 12345)
-    np.testing.assert_array_equal(found, plain.hashes(grid, 12345))
+    grid.flags.writeable = False
+    found = compiled.hashes(grid, 12345, 0.5)
+    np.testing.assert_array_equal(found, plain.hashes(grid, 12345, 0.5))
     assert len(set(found.tolist())) == len(grid)
-    assert compiled.hashes(-0.0 * grid[:1], 7) == compiled.hashes(0.0 * grid[:1], 7)
+    assert compiled.hashes(-0.0 * grid[:1], 7, 1.0) == compiled.hashes(0.0 * grid[:1], 7, 1.0)
+    np.testing.assert_array_equal(compiled.hashes(grid / 4, 12345, 2.0), found)
 
 
 def test_bins_are_filled_in_order():

@@ -21,10 +21,10 @@ import numpy as np
 from .discriminants import Array
 from .points import AbstractPoints
 
-BITS = 11
+BITS = 12
 """Two to this many bins, of which a draw looks into one. Never by the number of rows: the draws
 depend on it, and must not change where rows are repeated."""
-CHUNK = 16384  # rows whose hashes or masses exist at a time
+CHUNK = 8192  # rows whose hashes or masses exist at a time
 STALE = 0.5  # share of the bins' masses that is left when they are measured anew
 
 
@@ -46,7 +46,7 @@ def plusplus(
     With fewer distinct rows than k, rows are repeated.
     """
     trials = 2 + int(np.log(k)) if n_trials is None else n_trials
-    bins = _Bins(points, rng)
+    bins = Bins(points, rng)
     closest = np.full(points.n_rows, np.inf, np.float32)
     seeds = [bins.draw(rng)]
     total, measured = np.inf, np.inf
@@ -66,7 +66,7 @@ def plusplus(
     return np.array(seeds)
 
 
-class _Bins:
+class Bins:
     """Rows by the first bits of their hash, and the mass of each bin when it was last measured.
 
     ``members[starts[b] : starts[b + 1]]`` are the rows of bin b.
@@ -98,14 +98,14 @@ class _Bins:
     def draw(self, rng: np.random.RandomState) -> int:
         """A row drawn by weight alone."""
         w = self.points.sample_weight
-        rows = self._rows_of(pick(np.cumsum(self._sum(None)), rng))
+        rows = self.rows_of(pick(np.cumsum(self._sum(None)), rng))
         return int(rows[pick(np.cumsum(np.ones(len(rows)) if w is None else w[rows]), rng)])
 
     def draw_far(self, closest: np.ndarray, last: Array, rng: np.random.RandomState) -> int:
         """A row drawn by weight times squared distance to the nearest seed, be it `last` (d,)."""
         while True:
             number = pick(self.cumulative, rng)
-            rows = self._rows_of(number)
+            rows = self.rows_of(number)
             squared = ((self.points.rows(rows) - last) ** 2).sum(axis=1)
             mass = np.minimum(closest[rows], squared)
             if self.points.sample_weight is not None:
@@ -130,7 +130,7 @@ class _Bins:
             out[lo + full] = np.add.reduceat(mass, starts[full] - starts[0]) if len(full) else 0.0
         return out
 
-    def _rows_of(self, number: int) -> np.ndarray:
+    def rows_of(self, number: int) -> np.ndarray:
         """The rows of a bin in the order of their hash."""
         rows = self.members[self.starts[number] : self.starts[number + 1]]
         return rows[np.argsort(self.points.hashes(rows, self.salt), kind="stable")]

@@ -8,7 +8,7 @@ and their number; they add over disjoint sets of rows.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -155,6 +155,20 @@ class DensePoints(AbstractPoints):
             sums += part
         return sums
 
+    def distances(self, centres: Array, unit: float, dtype: Any) -> np.ndarray:
+        """Distance (n, k) of each row to each of centres (k, d), times `unit`."""
+        kernels, frame = self._kernels, self.frame
+        out = np.empty((self.n_rows, len(centres)), dtype)
+
+        def run(handle, lo, hi, block, space):
+            kernels.distances(
+                handle, lo, hi, frame.centre, frame.scale, centres, unit, out[block], space
+            )
+
+        for _ in self.source.each_block(len(centres), kernels.assignment_workspace, run):
+            pass
+        return out
+
     def squared_distances(self, centres, labels):
         out = np.empty(self.n_rows)
         for lo in range(0, self.n_rows, BLOCK):
@@ -163,10 +177,10 @@ class DensePoints(AbstractPoints):
         return out
 
     def hashes(self, indices, salt):
-        return self._kernels.hashes(np.ascontiguousarray(self.source.X[indices]), salt)
+        return self._kernels.hashes(self.source.X[indices], salt, float(self.frame.scale[0]))
 
     def rows(self, indices):
-        return self.frame.to_frame(self.source.X[indices].astype(np.float64))
+        return self.frame.to_frame(self.source.X[indices].astype(np.float64, copy=False))
 
 
 class SortedPoints(DensePoints):

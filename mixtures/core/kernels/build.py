@@ -42,7 +42,7 @@ def _say_why(where: str) -> None:
     )
 
 
-def compiled(function: Callable[..., Any], signature: str) -> Any:
+def compiled(function: Callable[..., Any], signature: Any) -> Any:
     """`function` compiled for one signature, or loaded from the cache."""
     name = function.__name__
     function.__name__ = function.__qualname__ = f"{name}_{digest()}"

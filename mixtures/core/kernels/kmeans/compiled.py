@@ -6,10 +6,12 @@ from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
+from numba import types
 
 from ..build import compiled
 from ..compiled import rows
 from .assign import assign as _assign_source
+from .distances import distances as _distances_source
 from .plain import splitmix
 from .potential import SeedingWorkspace
 from .potential import potentials as _potentials_source
@@ -21,6 +23,7 @@ from .summarise import summarise as _summarise_source
 __all__ = [
     "assign",
     "assignment_workspace",
+    "distances",
     "hashes",
     "place",
     "potentials",
@@ -58,8 +61,18 @@ def _potentials() -> Any:
 
 
 @cache
+def _distances(dtype: str) -> Any:
+    return compiled(
+        _distances_source,
+        f"void({_RANGE}, float64, {dtype}[:, ::1], float64[::1], float32[::1], int64[::1])",
+    )
+
+
+@cache
 def _hashes(dtype: str) -> Any:
-    return compiled(_hashes_source, f"void({dtype}[:, :], uint64, uint64[::1], uint64[::1])")
+    X = types.Array(getattr(types, dtype), 2, "A", readonly=True)
+    integers = types.Array(types.uint64, 1, "C")
+    return compiled(_hashes_source, types.void(X, types.uint64, types.float64, integers, integers))
 
 
 @cache
@@ -104,6 +117,18 @@ def summarise(handle, lo, hi, centre, scale, centres, labels, totals, workspace)
     )  # fmt: skip
 
 
+def distances(handle, lo, hi, centre, scale, centres, unit, out, workspace):
+    """Distances of rows to all centres; see `plain.distances`."""
+    _fits(handle, lo, hi, centres, out, workspace)
+    if out.shape[1] != len(centres):
+        raise ValueError(f"{len(centres)} centres, but {out.shape[1]} columns of distances.")
+    space = workspace
+    _distances(str(out.dtype))(
+        handle.table, lo, hi, centre, scale, centres, unit, out, space.buffer, space.single,
+        space.plan,
+    )  # fmt: skip
+
+
 def potentials(handle, lo, hi, centre, scale, candidates, closest, sums, workspace):
     """Price candidates for the next seed; see `plain.potentials`."""
     _fits(handle, lo, hi, candidates, closest, workspace)
@@ -119,16 +144,12 @@ def _multipliers(salt: int, d: int) -> np.ndarray:
         return splitmix(np.uint64(salt) + np.arange(d, dtype=np.uint64)) | np.uint64(1)
 
 
-def hashes(X, salt):
+def hashes(X, salt, scale):
     """A 64-bit hash of each row; see `plain.hashes`."""
     if X.dtype not in (np.float32, np.float64):
         X = X.astype(np.float64)
-    with np.errstate(over="ignore"):
-        multipliers = splitmix(
-            np.uint64(salt) + np.arange(X.shape[1], dtype=np.uint64)
-        ) | np.uint64(1)
     out = np.empty(len(X), np.uint64)
-    _hashes(str(X.dtype))(X, np.uint64(salt), multipliers, out)
+    _hashes(str(X.dtype))(X, np.uint64(salt), scale, _multipliers(salt, X.shape[1]), out)
     return out
 
 

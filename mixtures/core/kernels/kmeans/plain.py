@@ -14,6 +14,7 @@ from ..plain import BLOCK, rows
 __all__ = [
     "assign",
     "assignment_workspace",
+    "distances",
     "hashes",
     "place",
     "potentials",
@@ -123,8 +124,14 @@ def potentials(handle, lo, hi, centre, scale, candidates, closest, sums, workspa
         sums += w @ np.minimum(nearest[:, None], squared)
 
 
-def hashes(X, salt):
-    """A 64-bit hash (n,), uint64, of each row of X (n, d), the same for 0.0 and -0.0.
+def distances(handle, lo, hi, centre, scale, centres, unit, out, workspace):
+    """Write ``unit * |z - centre_k|`` of rows lo..hi to out (hi - lo, k), float32 or float64."""
+    for here, Z, _ in _framed(handle, lo, hi, centre, scale):
+        out[here] = np.sqrt(_squared_distances(Z, centres)) * unit
+
+
+def hashes(X, salt, scale):
+    """A 64-bit hash (n,), uint64, of each row of ``X * scale`` (n, d), the same for 0.0 and -0.0.
 
     Universal hashing of the features, ``sum_j fold(bits_j) multiplier_j``, and the finaliser of
     splitmix64. Folding brings the leading bits, the only ones by which small integers differ, to
@@ -133,7 +140,7 @@ def hashes(X, salt):
     with np.errstate(over="ignore"):
         total = np.full(len(X), np.uint64(salt))
         for j in range(X.shape[1]):
-            bits = (X[:, j].astype(np.float64) + 0.0).view(np.uint64)
+            bits = (X[:, j].astype(np.float64) * scale + 0.0).view(np.uint64)
             multiplier = splitmix(np.uint64(salt) + np.uint64(j)) | np.uint64(1)
             total += (bits ^ (bits >> np.uint64(32))) * multiplier
         return splitmix(total)

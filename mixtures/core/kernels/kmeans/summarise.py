@@ -76,7 +76,7 @@ def summarise(
     return inertia
 
 
-def hashes(X, salt, multipliers, out):
+def hashes(X, salt, scale, multipliers, out):
     """See `plain.hashes`; X (n, d) float32 or float64, multipliers (d,) and out (n,) uint64."""
     n, d = X.shape
     value = np.empty(1)
@@ -84,7 +84,7 @@ def hashes(X, salt, multipliers, out):
     for i in range(n):
         total = salt
         for j in range(d):
-            value[0] = X[i, j] + 0.0
+            value[0] = X[i, j] * scale + 0.0
             total += (bits[0] ^ (bits[0] >> np.uint64(32))) * multipliers[j]
         total = (total ^ (total >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         total = (total ^ (total >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
