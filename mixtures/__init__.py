@@ -2,6 +2,7 @@
 
 from ._version import __version__
 from .gaussian import GaussianMixture
+from .kmeans import KMeans, kmeans_plusplus
 from .poisson import PoissonMixture
 
-__all__ = ["GaussianMixture", "PoissonMixture", "__version__"]
+__all__ = ["GaussianMixture", "KMeans", "PoissonMixture", "kmeans_plusplus", "__version__"]

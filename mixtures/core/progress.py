@@ -29,6 +29,8 @@ class Progress:
     n_starts : int
     """
 
+    objective = "lower bound"  # what `verbose` calls it
+
     def __init__(self, estimator: Any, X: Any, y: Any, sample_weight: Any, n_starts: int) -> None:
         self.estimator = estimator
         self._context = None
@@ -52,7 +54,9 @@ class Progress:
         if estimator.verbose:
             print(f"Initialization {number}")
         if self._context is not None:
-            context = self._context.subcontext(task_name="start", max_subtasks=estimator.max_iter)
+            context = self._context.subcontext(
+                task_name="start", max_subtasks=self._most_iterations()
+            )
             context.call_on_fit_task_begin(**self._arguments)
         clock, last = time.perf_counter(), [float("-inf"), time.perf_counter()]
         reached: list[Point] = []
@@ -65,7 +69,7 @@ class Progress:
         outcome = "was interrupted."
         try:
             yield monitor
-            outcome = f"ended with lower bound {last[0]:.5f}."
+            outcome = f"ended with {self.objective} {last[0]:.5f}."
         except Exception as error:
             reached.clear()  # a start that fails leads to no model
             outcome = f"failed: {error}"
@@ -79,6 +83,10 @@ class Progress:
                     **self._arguments,
                     reconstruction_attributes=(lambda: attributes(reached[0])) if reached else None,
                 )
+
+    def _most_iterations(self) -> int | None:
+        """How many iterations a start can have, if that is known."""
+        return self.estimator.max_iter
 
     def _iteration(self, context: Any, point: Point, attributes: Attributes) -> bool:
         """One iteration for the callbacks; whether one of them asks to stop."""
