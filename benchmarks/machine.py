@@ -13,7 +13,7 @@ from pathlib import Path
 from .fresh import ROOT
 
 PACKAGES = ["numpy", "scipy", "numba", "scikit-learn", "scikit-learn-intelex", "daal"]
-PACKAGES += ["pomegranate", "torch"]
+PACKAGES += ["pomegranate", "torch", "faiss-cpu"]
 
 
 def processor() -> str:
@@ -84,6 +84,7 @@ class Busy:
     """
 
     def __enter__(self) -> Busy:
+        self.load = load_average()
         self._start = time.perf_counter(), self._everyone(), self._own()
         return self
 
@@ -93,6 +94,11 @@ class Busy:
         self.others = max(
             0.0, (self._everyone() - everyone - (self._own() - own)) / max(self.wall, 1e-9)
         )
+
+    def describe(self) -> str:
+        """For the heading of a table."""
+        now = f"load {self.load:.2f} -> {load_average():.2f}"
+        return f"{now}, other processes used {self.others:.2f} cores"
 
     @staticmethod
     def _own() -> float:

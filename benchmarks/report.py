@@ -11,11 +11,12 @@ import shlex
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from . import converged, fit, machine, memory, startup, threads, workloads
+from . import converged, fit, kmeans_report, machine, memory, startup, threads, workloads
 from .fresh import ROOT
-from .peers import ONEDAL, OURS, SKLEARN
+from .kmeans_peers import chosen
+from .peers import ONEDAL, OURS, PEERS, SKLEARN
+from .tables import Row, every_library, number, ratio, table
 from .targets import (
     COLD,
     FEWER_MAPS,
@@ -26,18 +27,6 @@ from .targets import (
     TWO_THREADS,
     verdict,
 )
-
-Row = dict[str, Any]
-
-
-def table(head: list[str], rows: list[list[Any]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines) + "\n"
-
-
-def number(value: float | None, digits: int = 2) -> str:
-    return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
 def heading(quick: bool, load: float, others: float, command: str) -> str:
@@ -71,27 +60,14 @@ def speed_section(rows: list[Row]) -> str:
                 line += ["–", "–"]
                 continue
             asked = f"≥ {target}: {verdict(row['ratio'] >= target)}" if target else "none set"
-            line += [f"{row['ratio']:.2f} ({row['least_ratio']:.2f})", asked]
+            line += [ratio(row), asked]
         lines.append(line)
     head = ["item", "model", "ours, ms", "× scikit-learn (of minima)", "target"]
     note = f"{fit.WHOLE_FIT} is a whole fit of 20 iterations, its validation included."
     summary = table([*head, "× oneDAL (of minima)", "target"], lines)
-    return f"## Time per EM iteration\n\n{note}\n\n{summary}\n{every_library(rows)}"
-
-
-def every_library(rows: list[Row]) -> str:
-    lines = [
-        [
-            row["item"], row["library"], number(row["ms"], 3), number(row["least_ms"], 3),
-            number(row["ratio"]), number(row["fit_ratio"]), number(row["growth"], 1),
-            f"{row['difference']:.0e}", number(row["cpu_share"]), row["rounds"],
-            f"{row['load']:.1f} / {row['others']:.1f}",
-        ]
-        for row in rows
-    ]  # fmt: skip
-    head = ["item", "library", "ms", "least ms", "× ours", "× ours, whole fit", "peak growth, MiB"]
-    head += ["log-likelihood, relative difference", "core share", "rounds", "load / others' cores"]
-    return "Every library:\n\n" + table(head, lines)
+    return (
+        f"## Time per EM iteration\n\n{note}\n\n{summary}\n{every_library(rows, 'log-likelihood')}"
+    )
 
 
 def converged_section(rows: list[Row]) -> str:
@@ -183,11 +159,13 @@ def main() -> None:
     options = parser.parse_args()
     quick, cache, load = options.quick, options.cache, machine.load_average()
     rounds = 1 if quick else options.rounds
-    libraries = options.libraries.split(",") if options.libraries else fit.installed()
+    named = options.libraries.split(",") if options.libraries else None
+    libraries = [x for x in named if x in PEERS] if named else fit.installed()
     with machine.Busy() as busy:
         sections = [
             speed_section(fit.run(workloads.ITEMS, libraries, rounds, quick, cache)),
             converged_section(converged.run(workloads.PROBLEMS, rounds, quick, cache)),
+            kmeans_report.section(chosen(named), rounds, quick, cache),
             threads_section(threads.run(threads.LONG_PASSES, max(3, rounds), quick, cache)),
             memory_section(memory.run(quick, cache)),
             startup_section(startup.run(3 if quick else 9)),

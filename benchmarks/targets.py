@@ -1,4 +1,4 @@
-"""What the benchmarks must show: the table of issue 2, "First light"."""
+"""What the benchmarks must show."""
 
 from __future__ import annotations
 
@@ -23,6 +23,27 @@ SPEED = {
     "G8": Speed(20, None),  # a whole fit of 20 iterations, validation included
     "G9": Speed(35, 2.4),
 }
+
+
+class ClusterSpeed(NamedTuple):
+    """How many times our time a peer's k-means must be at least."""
+
+    sklearn: float  # an iteration of Lloyd's
+    float64: float  # an iteration of any peer that computes in float64
+    seeding: float  # scikit-learn's greedy k-means++
+
+
+CLUSTER_SPEED = {
+    "K1": ClusterSpeed(3, 3, 2.4),
+    "K2": ClusterSpeed(3, 2.5, 1.3),
+    "K3": ClusterSpeed(3, 2.8, 1.8),
+    "K4": ClusterSpeed(1.7, 1.4, 1.25),
+}
+FLOAT32 = {"K1": 1.0}  # times our float64 an iteration of faiss in float32 must take
+CONVERGED = 1.0  # times our time a converged fit by scikit-learn's faster algorithm must take
+SEEDING_GROWTH = {"K1": 8.0}  # MiB beyond the data
+STANDARD_ERRORS = 3.0  # of the difference, by which a mean may be worse and still be as good
+
 TWO_THREADS = 1.8  # times faster than one, on passes over 5 ms and an idle machine
 LONG_PASS = 5.0  # ms
 GROWTH = 16.0  # MiB beyond the data during a fit of G2, one thread

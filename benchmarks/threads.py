@@ -2,9 +2,9 @@
 
     python -m benchmarks.threads --items G2,G3 --rounds 3 [--quick]
 
-Wall and processor time of one EM iteration, the numbers of threads alternating in one process, and
-whether the parameters and the whole trace come out the same to the bit. A speed-up below the
-target with other processes busy says little: the cores they used are printed.
+Wall and processor time of one iteration of EM or Lloyd's, the numbers of threads alternating in one
+process, and whether everything fitted comes out the same to the bit. A speed-up below the target
+with other processes busy says little: the cores they used are printed.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from . import fresh, workloads
 from .fit import arguments
 from .machine import Busy, load_average
 from .peers import given, timed
-from .workloads import Work
+from .workloads import Clusters, Work
 
-LONG_PASSES = ("G2", "G3", "G4", "G5", "G6")
+LONG_PASSES = ("G2", "G3", "G4", "G5", "G6", "K1", "K2", "K4")
 
 
 def cores() -> int:
@@ -36,16 +36,33 @@ def counts() -> list[int]:
     return sorted({1, 2, cores()})
 
 
-def fit(work: Work, n_iter: int, n_threads: int) -> tuple[float, float, list[bytes]]:
-    """Wall and processor seconds of a plain fit, and the bits it ends with."""
+def gaussian(work: Work, n_iter: int, n_threads: int) -> tuple[Any, tuple[str, ...]]:
+    """Our estimator of a mixture, and the attributes to compare."""
     from mixtures import GaussianMixture
 
     estimator = GaussianMixture(**given(work, n_iter), acceleration=None, n_threads=n_threads)
+    return estimator, ("weights_", "means_", "covariances_", "lower_bounds_")
+
+
+def kmeans(work: Clusters, n_iter: int, n_threads: int) -> tuple[Any, tuple[str, ...]]:
+    """As `gaussian`, of clusters."""
+    from mixtures import KMeans
+
+    settings = {"init": work.centres, "n_init": 1, "max_iter": n_iter, "tol": 0.0}
+    estimator = KMeans(len(work.centres), n_threads=n_threads, **settings)
+    return estimator, ("cluster_centers_", "labels_", "inertia_")
+
+
+MODELS = {Work: gaussian, Clusters: kmeans}
+
+
+def fit(work: Work | Clusters, n_iter: int, n_threads: int) -> tuple[float, float, list[bytes]]:
+    """Wall and processor seconds of a plain fit, and the bits it ends with."""
+    estimator, fitted = MODELS[type(work)](work, n_iter, n_threads)
     cpu = time.process_time()
     _, wall = timed(lambda: estimator.fit(work.X))
     cpu = time.process_time() - cpu
-    found = estimator.weights_, estimator.means_, estimator.covariances_, estimator.lower_bounds_
-    return wall, cpu, [np.asarray(a).tobytes() for a in found]
+    return wall, cpu, [np.asarray(getattr(estimator, name)).tobytes() for name in fitted]
 
 
 def measure(name: str, cache: str, quick: bool, rounds: int) -> list[dict[str, Any]]:

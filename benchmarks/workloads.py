@@ -1,4 +1,4 @@
-"""What is fitted: work items G1 to G9 and the acceleration problems, with their starts.
+"""What is fitted: items G1 to G9 and K1 to K4 and the acceleration problems, with their starts.
 
 Everything is drawn from a seed. A start (weights, means, covariances and their inverses) is
 common to all libraries. n rows, d features, k components.
@@ -10,8 +10,9 @@ import math
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,11 @@ class Item(NamedTuple):
     def describe(self) -> str:
         return f"{self.covariance} {self.n} × {self.d}, K {self.k}"
 
+    def trial(self) -> Item:
+        """A tenth of the rows, if that leaves enough for each component."""
+        enough = max(1000, self.n // 10, 25 * self.d * self.k)
+        return self._replace(n=min(self.n, enough))
+
 
 ITEMS = {
     "G1": Item("full", 100_000, 10, 10, 1.0, 2, 12),
@@ -44,6 +50,32 @@ ITEMS = {
     "G7": Item("tied", 200_000, 20, 10, 0.8, 1, 11),
     "G8": Item("full", 1_000, 2, 3, 2.0, 20, 26),  # no change at all, to oneDAL, after 28
     "G9": Item("full", 1_000_000, 1, 3, 2.0, 1, 11),
+}
+
+
+class ClusterItem(NamedTuple):
+    """A work item of k-means; time per iteration is that of fits of `long` less `short` ones."""
+
+    n: int
+    d: int
+    k: int
+    spread: float  # of the clusters' centres, in standard deviations of a cluster
+    short: int
+    long: int
+
+    def describe(self) -> str:
+        return f"{self.n} × {self.d}, K {self.k}"
+
+    def trial(self) -> ClusterItem:
+        """A tenth of the rows, and too few iterations for Lloyd's to settle on them."""
+        return self._replace(n=max(self.n // 10, 120 * self.k), long=self.short + 3)
+
+
+KMEANS = {
+    "K1": ClusterItem(1_000_000, 16, 64, 1.5, 2, 8),
+    "K2": ClusterItem(100_000, 64, 256, 1.5, 2, 12),
+    "K3": ClusterItem(200_000, 2, 10, 1.5, 2, 25),
+    "K4": ClusterItem(50_000, 784, 10, 0.08, 2, 10),
 }
 
 
@@ -88,6 +120,13 @@ class Work(NamedTuple):
         return dense(self.covariance, self.covariances, *self.means.shape)
 
 
+class Clusters(NamedTuple):
+    """Rows and the centres that k-means starts from."""
+
+    X: Array  # (n, d)
+    centres: Array  # (k, d)
+
+
 def invert(covariance: str, covariances: Array) -> Array:
     """Precisions of covariances, or the reverse, in scikit-learn's shapes."""
     if covariance in ("full", "tied"):
@@ -104,11 +143,10 @@ def dense(covariance: str, covariances: Array, k: int, d: int) -> Array:
     return covariances
 
 
-def item(name: str, quick: bool) -> Item:
-    """The item; for a trial run a tenth of its rows, if that leaves enough for each component."""
-    full = ITEMS[name]
-    enough = max(1000, full.n // 10, 25 * full.d * full.k)
-    return full._replace(n=min(full.n, enough)) if quick else full
+def item(name: str, quick: bool) -> Item | ClusterItem:
+    """The item, or its like for a trial run."""
+    full = ITEMS[name] if name in ITEMS else KMEANS[name]
+    return full.trial() if quick else full
 
 
 def _mixing(rng: np.random.Generator, d: int) -> Array:
@@ -163,11 +201,28 @@ def draw_problem(name: str, quick: bool = False) -> Work:
     return Work("full", X, np.full(k, 1 / k), start, covariances)
 
 
-def load(name: str, cache: str, quick: bool = False) -> Work:
-    """The item or problem `name` from the folder `cache`, drawn there on first use."""
-    folder = Path(cache) / (name + "-quick" * quick)
+def draw_clusters(name: str, quick: bool = False) -> Clusters:
+    """Equally frequent round clusters; the start has random rows as centres."""
+    n, d, k, spread, *_ = item(name, quick)
+    rng = np.random.default_rng(2000 + int(name[1:]))
+    centres = spread * rng.normal(size=(k, d))
+    X = rng.normal(size=(n, d))
+    X += centres[rng.integers(k, size=n)]
+    return Clusters(X, X[rng.choice(n, k, replace=False)].copy())
+
+
+DRAW: dict[str, Callable[[str, bool], Any]] = {
+    **dict.fromkeys(ITEMS, draw_item),
+    **dict.fromkeys(PROBLEMS, draw_problem),
+    **dict.fromkeys(KMEANS, draw_clusters),
+}
+
+
+def load(name: str, cache: str, quick: bool = False) -> Any:
+    """The `Work` or `Clusters` `name` from the folder `cache`, drawn there on first use."""
+    folder, kind = Path(cache) / (name + "-quick" * quick), Clusters if name in KMEANS else Work
     if not folder.is_dir():
-        work = (draw_item if name in ITEMS else draw_problem)(name, quick)
+        work = DRAW[name](name, quick)
         scratch = Path(tempfile.mkdtemp(dir=cache))
         for field, value in work._asdict().items():
             np.save(scratch / field, np.asarray(value))
@@ -175,8 +230,8 @@ def load(name: str, cache: str, quick: bool = False) -> Work:
             scratch.rename(folder)
         except OSError:  # another process was faster
             shutil.rmtree(scratch)
-    covariance, *arrays = (np.load(folder / f"{field}.npy") for field in Work._fields)
-    return Work(str(covariance), *arrays)
+    fields = [np.load(folder / f"{field}.npy") for field in kind._fields]
+    return kind(*(field if field.ndim else field.item() for field in fields))
 
 
 def trivial(work: Work) -> Work:
@@ -191,6 +246,14 @@ def trivial(work: Work) -> Work:
         "spherical": np.ones(k),
     }[work.covariance]
     return Work(work.covariance, X, np.full(k, 1 / k), means, covariances)
+
+
+def trivial_clusters(work: Clusters) -> Clusters:
+    """As `trivial`, for k-means."""
+    k, d = work.centres.shape
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20 * k + 1000, d))
+    return Clusters(X, X[:k].copy())
 
 
 def default_cache() -> str:
