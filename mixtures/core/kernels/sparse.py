@@ -9,6 +9,7 @@ results do not depend on its neighbours. Everything is compiled when it is first
 from __future__ import annotations
 
 import math
+import threading
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -19,8 +20,7 @@ from numba import njit
 from . import sparse_plain
 from .build import compiled
 from .kmeans.dots import rank
-from .kmeans.nearest import TINY, gaps, settle
-from .kmeans.plain import KEPT, splitmix
+from .kmeans.nearest import KEPT, TINY, gaps, settle
 from .microkernel import WIDTH as W
 from .microkernel import Bytes, Count, Doubles, Integers, Real, address, micro_kernel
 from .rows import to_rows
@@ -38,7 +38,6 @@ NORM = 16  # flag of the tile that sums squares too
 FLOATS, LONG = 1, 2  # flags of rows: numbers of 32 bits, indices of 64
 
 rounding = njit(inline="always", error_model="numpy")(sparse_plain.rounding)
-mix = njit(inline="always", error_model="numpy")(splitmix)
 
 
 # ---- micro-kernels -----------------------------------------------------------------------------
@@ -211,6 +210,14 @@ def multiply(z, at, begins, count, across, values, norm):
             address(across) + 8 * W * first, stride, address(values) + 8 * W * first, address(norm),
         )  # fmt: skip
         first, flag = first + h, 0
+
+
+@inline
+def mix(h):
+    """The finaliser of splitmix64; see `kmeans.plain.splitmix`."""
+    h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return h ^ (h >> np.uint64(31))
 
 
 @njit(error_model="numpy")
@@ -438,9 +445,17 @@ _RANGE = f"{_ROWS}, int64, int64, float64, {_ABOUT}"
 _LOSSY = f"{_ROWS}, int64, int64, float64, float64, {_ABOUT}"
 
 
-@cache
+_ONE_AT_A_TIME = threading.Lock()
+
+
 def _driver(source: Any) -> Any:
-    """A driver, compiled when it is first used."""
+    """A driver, compiled when it is first used, by whichever thread."""
+    with _ONE_AT_A_TIME:
+        return _compiled(source)
+
+
+@cache
+def _compiled(source: Any) -> Any:
     return compiled(
         source,
         {
@@ -458,9 +473,10 @@ def _driver(source: Any) -> Any:
 class Rows(NamedTuple):
     """Rows bound to the kernels: where they are, and the arrays that keep it valid."""
 
-    X: Any
+    memory: tuple[np.ndarray, ...]  # data and indices
     arrays: tuple[np.ndarray, ...]  # table, indptr (n + 1,), weights (n,) or (0,)
     scale: float
+    n_features: int
     longest: int  # numbers stored in a row
 
     @property
@@ -482,6 +498,16 @@ def _fits(handle, lo, hi, *per_row):
         raise ValueError(f"Rows {lo} to {hi} of {n} do not fit labels or distances of {sizes}.")
 
 
+def _suits(handle, centres, workspace=None):
+    """ValueError where centres have other features than the rows, or a workspace is for others."""
+    k, d = centres.shape
+    if d != handle.n_features or (workspace and workspace[4].shape[1] != up(k, W)):
+        raise ValueError(
+            f"{k} centres of {d} features do not fit rows of {handle.n_features} features, or a "
+            "workspace that was made for another number of centres."
+        )
+
+
 def _names(labels, least, k):
     """ValueError where a label names no centre."""
     if labels.size and not least <= labels.min() <= labels.max() < k:
@@ -498,7 +524,8 @@ def bind(X, sample_weight, scale):
         [flags, data.ctypes.data, data.itemsize, indices.ctypes.data, indices.itemsize]
     )
     arrays = table, indptr, np.require(plain.weight, np.float64, "CAW")
-    return Rows((data, indices), arrays, float(scale), int(np.diff(indptr).max(initial=0)))
+    longest = int(np.diff(indptr).max(initial=0))
+    return Rows((data, indices), arrays, float(scale), X.shape[1], longest)
 
 
 def _space(longest, k):
@@ -532,25 +559,19 @@ def prepare(centres):
 def assign(handle, lo, hi, about, labels, margins, shrinkage, workspace):
     """Label rows by the nearest centre; see `sparse_plain.assign`."""
     _fits(handle, lo, hi, labels, margins if len(margins) else labels)
+    _suits(handle, about[0], workspace)
     _names(labels, -1, min(len(about[0]), len(shrinkage)))
     shrinkage = np.require(shrinkage, np.float64, "CAW")
     return _driver(_assign)(
-        handle.arrays,
-        lo,
-        hi,
-        handle.scale,
-        handle.lost,
-        about,
-        labels,
-        margins,
-        shrinkage,
+        handle.arrays, lo, hi, handle.scale, handle.lost, about, labels, margins, shrinkage,
         workspace,
-    )
+    )  # fmt: skip
 
 
 def tally(handle, before, after, first, last, totals):
     """Move rows from one label's totals to another's; see `sparse_plain.tally`."""
     _fits(handle, 0, len(handle.arrays[1]) - 1, before, after)
+    _suits(handle, totals[:, 2:])
     for labels in (before, after):
         _names(labels, -1, len(totals))
     space = _space(handle.longest, 1)
@@ -560,6 +581,7 @@ def tally(handle, before, after, first, last, totals):
 def inertia(handle, lo, hi, about, labels, out):
     """Inertia of labelled rows; see `sparse_plain.inertia`."""
     _fits(handle, lo, hi, labels, out if len(out) else labels)
+    _suits(handle, about[0])
     _names(labels, 0, len(about[0]))
     space = _space(handle.longest, 1)
     return _driver(_inertia)(handle.arrays, lo, hi, handle.scale, about, labels, out, space)
@@ -568,6 +590,9 @@ def inertia(handle, lo, hi, about, labels, out):
 def potentials(handle, lo, hi, about, closest, sums, workspace):
     """Price candidates for the next seed; see `sparse_plain.potentials`."""
     _fits(handle, lo, hi, closest)
+    _suits(handle, about[0], workspace)
+    if len(sums) != len(about[0]):
+        raise ValueError(f"{len(about[0])} candidates do not fit {len(sums)} sums.")
     _driver(_potentials)(handle.arrays, lo, hi, handle.scale, about, closest, sums, workspace)
 
 
