@@ -25,10 +25,10 @@ from mixtures.core.points import DensePoints
 from mixtures.core.sparse_points import SparsePoints, row_blocks
 
 
-@pytest.fixture(params=["sparse", "sparse_plain"])
+@pytest.fixture(params=["compiled", "plain"])
 def twin(request, monkeypatch):
-    module = import_module(f"mixtures.core.kernels.{request.param}")
-    monkeypatch.setattr(sparse_points, "sparse_kernels", lambda: module)
+    module = import_module(f"mixtures.core.kernels.sparse.{request.param}")
+    monkeypatch.setattr(sparse_points, "load", lambda part: module)
 
 
 def frame(d, scale=1.0):

@@ -8,10 +8,8 @@ same bits for any number of threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from itertools import pairwise
 from queue import SimpleQueue
-from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -30,12 +28,6 @@ LEAST_ROWS, MOST_BLOCKS = 256, 64
 ENTRIES = 2**18  # stored numbers that are checked at a time
 FEW = 4096  # relabelled rows that are not worth a second thread
 NO_DISTANCES = np.empty(0)
-
-
-def sparse_kernels() -> ModuleType:
-    """The compiled kernels for CSR rows, or their plain twins where `load` says so."""
-    plain = load("kmeans").__name__.endswith(".plain")
-    return import_module(f"{__package__}.kernels.{'sparse_plain' if plain else 'sparse'}")
 
 
 class SparsePoints(AbstractPoints):
@@ -70,7 +62,7 @@ class SparsePoints(AbstractPoints):
         self.X, self.frame, self.sample_weight = canonical(X), frame, sample_weight
         self.n_rows, self.n_features = X.shape
         self.total_weight = float(self.n_rows if sample_weight is None else sample_weight.sum())
-        self._kernels = sparse_kernels()
+        self._kernels = load("sparse")
         self._handle = self._kernels.bind(self.X, sample_weight, float(frame.scale[0]))
         self._n_threads = n_threads
         self._pool: OrderedPool | None = None

@@ -3,7 +3,8 @@
 ``load()`` returns a module with `rows`, `workspace`, `accumulate`, `posterior`,
 `triangular_discriminants` and `full_m_step`: `compiled`, or its plain NumPy twin where
 ``MIXTURES_KERNELS=plain`` says so or numba is missing. ``load("kmeans")`` does the same for the
-kernels of k-means.
+kernels of k-means, ``load("sparse")`` for those on CSR rows, ``load("interval")`` for those of the
+exact k-means of one feature.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from types import ModuleType
 def load(part: str = "") -> ModuleType:
     """The module of kernels to use; the first call compiles or loads them.
 
-    `part` is "" for the E-step, "kmeans" for the kernels of k-means.
+    `part` is "" for the E-step, or the name of a package beside this file.
     """
     chosen = os.environ.get("MIXTURES_KERNELS", "compiled")
     if chosen not in ("compiled", "plain"):

@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from numba import njit
@@ -26,8 +26,7 @@ def digest() -> str:
     """Of everything that the compiled code depends on and numba does not see."""
     state = hashlib.sha256(str(WIDTH).encode())
     for path in sorted(Path(__file__).parent.rglob("*.py")):
-        if path.name != "plain.py":
-            state.update(path.name.encode() + path.read_bytes())
+        state.update(path.name.encode() + path.read_bytes())
     return state.hexdigest()[:12]
 
 
@@ -42,16 +41,17 @@ def _say_why(where: str) -> None:
     )
 
 
-def compiled(function: Callable[..., Any], signature: Any) -> Any:
+def compiled(function: Any, signature: Any) -> Any:
     """`function` compiled for one signature, or loaded from the cache."""
-    name = function.__name__
-    function.__name__ = function.__qualname__ = f"{name}_{digest()}"
+    name = f"{function.__name__}_{digest()}"
+    renamed = FunctionType(function.__code__, function.__globals__, name)
+    renamed.__module__, renamed.__qualname__ = function.__module__, name
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
-        dispatcher = njit(cache=True, **options)(function)
+        dispatcher = njit(cache=True, **options)(renamed)
         where = str(dispatcher.stats.cache_path)
     except RuntimeError:  # no place to cache: a read-only installation and no home directory
-        dispatcher, where = njit(**options)(function), ""
+        dispatcher, where = njit(**options)(renamed), ""
     timer = threading.Timer(PATIENCE, _say_why, [where])
     timer.daemon = True
     timer.start()

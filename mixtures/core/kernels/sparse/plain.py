@@ -1,6 +1,6 @@
 """k-means on rows of a CSR matrix, in NumPy and SciPy: the twin that tests the compiled kernels.
 
-It also runs where numba does not. Every function here has a compiled namesake in `sparse.py` with
+It also runs where numba does not. Every function here has a compiled namesake in `compiled.py` with
 the same arguments and, to rounding, the same results. Rows have sorted features, none twice, and
 lie in a frame that is centred at zero, ``z = x * scale``.
 
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-from .kmeans.plain import KEPT, _squared_distances, splitmix
+from ..kmeans.plain import KEPT, _squared_distances, splitmix
 
 BLOCK = 1024  # rows: (BLOCK, k) temporaries stay in the cache
 NUMBERS = 2**17  # in a block of rows that are made dense

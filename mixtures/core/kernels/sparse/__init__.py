@@ -1,0 +1,1 @@
+"""The kernels of k-means on rows of a CSR matrix."""
