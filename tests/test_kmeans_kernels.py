@@ -131,6 +131,32 @@ def test_margins_change_no_bit_and_never_promise_too_much(n, d, k, path):
     assert passed > n  # rows were passed over at all
 
 
+@pytest.mark.parametrize("path", FILTERS)
+@pytest.mark.parametrize("d", [100, 800])
+def test_a_margin_to_a_centre_far_beyond_the_row_is_not_too_large(d, path):
+    case = Case(50, d, 3)
+    case.centre[:], case.scale[:] = 0.0, 1.0
+    case.X = np.full((50, d), 0.49 * 2.0**-23 * 2.0 ** np.floor(np.log2(d / 2)))
+    case.centres = np.array([0.0, 1.0, 3.0])[:, None] * np.ones(d)
+    margins = np.zeros(50, np.float32)
+    case.assign(compiled, AssignmentWorkspace(d, 3, path), margins)
+    nearest = np.sqrt(np.sort(case.squared(), axis=1))
+    assert (margins <= nearest[:, 1] - nearest[:, 0]).all() and (
+        margins > 0.9 * nearest[:, 1]
+    ).all()
+
+
+@pytest.mark.parametrize("path", FILTERS)
+@pytest.mark.parametrize("far", [1e15, 1e20, 1e60])
+def test_centres_whose_squares_are_no_floats(far, path):
+    case = Case(300, 2, 4)
+    case.centre[:], case.scale[:] = 0.0, 1.0
+    case.X = case.rng.normal(size=(300, 2))
+    case.centres = np.array([[0.0, 0.0], [far, 0.0], [3.0, 3.0], [2.0, -3.0]])
+    case.assign(compiled, AssignmentWorkspace(2, 4, path), np.zeros(300, np.float32))
+    np.testing.assert_array_equal(case.labels, case.squared().argmin(axis=1))
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("n", "d", "k"), SHAPES)

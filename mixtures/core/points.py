@@ -105,6 +105,7 @@ class DensePoints(AbstractPoints):
         return self.source.frame
 
     def assign(self, centres, labels, margins=NO_MARGINS, shrinkage=None):
+        centres = np.ascontiguousarray(centres, np.float64)
         k, d = centres.shape
         shrinkage = np.zeros(k) if shrinkage is None else shrinkage
         kernels, frame = self._kernels, self.frame
@@ -125,6 +126,7 @@ class DensePoints(AbstractPoints):
         return Assigned(changed, gain, totals)
 
     def summarise(self, centres, labels):
+        centres = np.ascontiguousarray(centres, np.float64)
         k, d = centres.shape
         kernels, frame = self._kernels, self.frame
 
@@ -141,6 +143,7 @@ class DensePoints(AbstractPoints):
         return inertia, totals
 
     def potentials(self, candidates, closest):
+        candidates = np.ascontiguousarray(candidates, np.float64)
         kernels, frame = self._kernels, self.frame
 
         def run(handle, lo, hi, block, space):
@@ -157,6 +160,7 @@ class DensePoints(AbstractPoints):
 
     def distances(self, centres: Array, unit: float, dtype: Any) -> np.ndarray:
         """Distance (n, k) of each row to each of centres (k, d), times `unit`."""
+        centres = np.ascontiguousarray(centres, np.float64)
         kernels, frame = self._kernels, self.frame
         out = np.empty((self.n_rows, len(centres)), dtype)
 

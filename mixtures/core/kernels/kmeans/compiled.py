@@ -32,6 +32,9 @@ __all__ = [
     "summarise",
 ]
 
+FAR = 2.0**50
+"""Coordinate of a centre, in the frame, from which on its square may be no float: then every row is
+decided by its squared distances."""
 _RANGE = "int64[::1], int64, int64, float64[::1], float64[::1], float64[:, ::1]"
 
 
@@ -101,9 +104,10 @@ def assign(handle, lo, hi, centre, scale, centres, labels, margins, shrinkage, t
     space = workspace
     if labels.size and not (labels.min() >= -1 and labels.max() < len(centres)):
         raise ValueError("Labels must lie between -1 and k - 1.")
+    bound = space.slack if np.abs(centres).max() < FAR else np.inf
     return _assign()(
-        handle.table, lo, hi, centre, scale, centres, labels, margins, shrinkage, space.slack,
-        totals, space.buffer, space.single, space.words, space.bits, space.plan,
+        handle.table, lo, hi, centre, scale, centres, labels, margins, shrinkage, bound, totals,
+        space.buffer, space.single, space.words, space.bits, space.plan,
     )  # fmt: skip
 
 

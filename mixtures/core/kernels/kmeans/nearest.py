@@ -42,7 +42,8 @@ def slack(d: int, single: bool) -> float:
     A value is a sum of d + 1 fused terms of size ``|m||z|`` and ``|m|^2 / 2``, of numbers rounded
     before (three roundings at most), and bears an index. A centre that comes truly nearer than the
     one found has ``|m| <= |z| + D`` with its distance D, so that ``|m||z| + |m|^2 / 2`` is at most
-    ``(2 |z| + D)^2 / 2 <= 4 |z|^2 + D^2``; two values, and something for the norm's own error and
+    ``(2 |z| + D)^2 / 2 <= 4 |z|^2 + D^2``. (With a centre's own distance for D that bounds the
+    error of its value, wherever it is.) Two values, and something for the norm's own error and
     for that of the sum of squares by which open rows are decided.
     """
     unit = 2.0**-24 if single else 2.0**-53
@@ -178,15 +179,22 @@ def _gaps(
     slack: Real,
     out: Floats,  # OUT, (rows,)
 ) -> None:
-    """``sqrt(norm - 2 second) - sqrt(norm - 2 best)``, less what rounding may have added."""
+    """``sqrt(norm - 2 second) - sqrt(norm - 2 best)``, less what rounding may have added.
+
+    Of the second value, which may be that of a centre far away or -inf, the error is bounded by
+    its own size: ``norm - 2 second - 2 slack (5 norm - 2 second)``, the terms collected.
+    """
     zero, two = e.constant(0.0), e.constant(-2.0)
+    loss = e.mul(e.constant(2.0), e.splat(slack))
+    kept = e.mul(two, e.sub(e.constant(1.0), loss))
+    share = e.sub(e.constant(1.0), e.mul(e.constant(5.0), loss))
 
     def block(t: ir.Value, _: list) -> list:
-        top, z = e.load(best, t), e.load(norm, t)
-        bound = _bound(e, top, z, slack)
-        error = e.add(bound, bound)
+        top, other, z = e.load(best, t), e.load(second, t), e.load(norm, t)
+        error = e.mul(e.constant(2.0), _bound(e, top, z, slack))
         near = e.add(e.larger(e.fmuladd(two, top, z), zero), error)
-        far = e.larger(e.sub(e.fmuladd(two, e.load(second, t), z), error), zero)
+        rest = e.fmuladd(share, z, e.constant(-2.0 * TINY))
+        far = e.larger(e.fmuladd(kept, other, rest), zero)
         e.store(e.mul(e.sub(e.sqrt(far), e.sqrt(near)), e.constant(KEPT)), out, t)
         return []
 
