@@ -139,3 +139,26 @@ def test_the_frame_changes_nothing_but_the_units():
     framed = run_lloyd(points(X, frame=frame), frame.to_frame(X[:4]), tol=0, max_iter=99)
     np.testing.assert_allclose(frame.from_frame(framed.centres), plain.centres, rtol=1e-12)
     assert framed.inertia * 16 == pytest.approx(plain.inertia, rel=1e-12)
+
+
+def test_a_relocated_centre_is_not_at_rest():
+    """The clusters that share a far row's new centre go on, however little the others move."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2000, 2))
+    X[1000:] += 20.0
+    start = np.array([X[:1000].mean(axis=0), X[1000:].mean(axis=0), [1e3, 1e3]])
+    found = run_lloyd(points(X), start, tol=1e-4 * X.var(axis=0).mean(), max_iter=99)
+    assert found.n_iter > 3 and np.bincount(found.labels).min() > 300
+
+
+def test_totals_survive_a_row_of_nearly_all_weight():
+    X, w = np.array([[0.0], [1.0], [2.0], [10.0]]), np.array([1.0, 1.0, 1.0, 1e17])
+    found = run_lloyd(points(X, w), np.array([[1.0], [1.0]]), tol=0, max_iter=50)
+    assert sorted(found.centres.ravel()) == pytest.approx([1.0, 10.0], rel=1e-12)
+    assert np.isfinite(found.trace).all() and found.inertia == pytest.approx(2.0)
+
+
+def test_many_rows_equally_far_from_an_empty_cluster():
+    X = np.tile([[0.0, 0.0], [0.0, 3.0], [3.0, 0.0]], (5000, 1))
+    found = run_lloyd(points(X), np.array([[0.0, 0.0], [1e3, 1e3]]), tol=0, max_iter=9)
+    np.testing.assert_array_equal(np.sort(np.bincount(found.labels)), [5000, 10000])

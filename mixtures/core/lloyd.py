@@ -20,10 +20,13 @@ from typing import NamedTuple
 import numpy as np
 
 from .discriminants import Array
-from .points import NO_MARGINS, AbstractPoints, Labels
+from .points import BLOCK, NO_MARGINS, AbstractPoints, Labels
 
 REFRESH = 20
 """Iterations between two sums over all rows, which leave no trace of rounding in the totals."""
+
+LOST = 2.0**-20
+"""Share of its largest weight below which a cluster's totals are rounding: summed afresh."""
 
 BOUNDED_WORK, BOUNDED_SHARE = 1024, 0.02
 """Features times centres from which, and share of rows that change their label below which, margins
@@ -114,7 +117,7 @@ def run_lloyd(
             reason = LloydStop.CALLBACK
         elif changed == 0 and not relocated:
             reason = LloydStop.SETTLED
-        elif shift <= tol:
+        elif tol > 0.0 and shift <= tol and not relocated:
             reason = LloydStop.CONVERGED
         if reason is not LloydStop.MAX_ITER:
             break
@@ -134,6 +137,7 @@ class _State:
     ) -> None:
         self.points, self.centres, self.labels, self.totals = points, centres, labels, totals
         self.bounded, self.margins = bounded, NO_MARGINS
+        self.largest = np.zeros(len(centres))  # weights of the clusters since the last full sum
         self.moves = np.zeros(len(centres))  # of the centres, since the margins were last seen to
         self.falls: list[float] = []  # of the inertia, by each iteration
 
@@ -144,11 +148,24 @@ class _State:
         found = self.points.assign(self.centres, self.labels, self.margins, shrinkage(self.moves))
         self.moves[:] = 0.0
         self.totals += found.totals
+        self._mend()
         if self.falls:
             self.falls[-1] += found.gain
         if self.bounded is None and self.centres.size >= BOUNDED_WORK:
             self.bounded = found.changed < BOUNDED_SHARE * len(self.labels) or None
         return found.changed
+
+    def _mend(self) -> None:
+        """Sum afresh where rows of huge weight have left little but their rounding."""
+        weight, number = self.totals[:, -2], self.totals[:, -1]
+        self.largest = np.maximum(self.largest, weight)
+        if ((number > 0) & (weight < LOST * self.largest)).any():
+            self.sum()
+
+    def sum(self) -> None:
+        """Sum all rows by their labels."""
+        _, self.totals = self.points.summarise(self.centres, self.labels)
+        self.largest = self.totals[:, -2].copy()
 
     def move(self, *, exact: bool) -> tuple[bool, float]:
         """Move each centre to the mean of its rows.
@@ -156,11 +173,13 @@ class _State:
         Returns whether an empty cluster was given a row, and the sum of the squared moves.
         """
         if exact:
-            _, self.totals = self.points.summarise(self.centres, self.labels)
+            self.sum()
         fall, empty = 0.0, self.totals[:, -1] == 0
         if empty.any():
             self.totals[empty] = 0.0  # what rounding left
             fall = relocate(self.points, self.centres, self.labels, self.totals)
+            if fall > 0.0:  # heavy rows may have left lighter ones behind
+                self.sum()
         new = means(self.totals, self.centres)
         squared = ((new - self.centres) ** 2).sum(axis=1)
         self.falls.append(fall + float(self.totals[:, -2] @ squared))
@@ -213,15 +232,21 @@ def relocate(points: AbstractPoints, centres: Array, labels: Labels, totals: Arr
     return fall
 
 
+def _least(rows: Array) -> Array:
+    """The first of rows (m, d) in lexicographic order."""
+    return rows[np.lexsort(rows.T[::-1])[0]]
+
+
 def _farthest(
     points: AbstractPoints, labels: Labels, totals: Array, squared: Array
 ) -> tuple[Array | None, np.ndarray]:
     """The row farthest from its centre in a cluster that has others, and where its copies are."""
     while squared.max() > 0:
         ties = np.flatnonzero(squared == squared.max())
-        rows = points.rows(ties)
-        first = rows[np.lexsort(rows.T[::-1])[0]]
-        copies = ties[(rows == first).all(axis=1)]
+        blocks = [ties[lo : lo + BLOCK] for lo in range(0, len(ties), BLOCK)]
+        first = _least(np.array([_least(points.rows(block)) for block in blocks]))
+        equal = [block[(points.rows(block) == first).all(axis=1)] for block in blocks]
+        copies = np.concatenate(equal)
         if len(copies) < totals[labels[copies[0]], -1]:
             return first, copies
         squared[copies] = 0.0  # alone in its cluster: it would only leave another one empty
