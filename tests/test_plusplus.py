@@ -92,6 +92,14 @@ def test_a_seed_may_take_nearly_all_mass():
     assert found[-1] == 1e6 and len(np.unique(found)) == 4
 
 
+def test_distances_beyond_single_precision_end():
+    far = np.array([[0.0], [1.0], [2.0], [3.0], [1e25]])
+    assert len(np.unique(seeds(far, 3, 0, np.array([1.0, 1, 1, 1, 1e-60])))) == 3
+    near = np.array([[-1.0], [1.0], [0.0], [1e-25]])
+    for seed in range(30):
+        assert len(np.unique(seeds(near, 4, seed))) >= 3
+
+
 def test_a_pick_has_mass():
     cumulative = np.array([0.0, 0.0, 2.0, 2.0, 3.0, 3.0])
     rng = np.random.RandomState(0)

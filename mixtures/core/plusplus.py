@@ -43,7 +43,8 @@ def plusplus(
 
     Notes
     -----
-    With fewer distinct rows than k, rows are repeated.
+    With fewer distinct rows than k, rows are repeated; rows whose squared distance is below
+    1e-45 in the frame's units are not distinct.
     """
     trials = 2 + int(np.log(k)) if n_trials is None else n_trials
     bins = Bins(points, rng)
@@ -54,8 +55,9 @@ def plusplus(
         last = points.rows(np.array(seeds[-1:]))
         if not total > STALE * measured or not np.isfinite(total):
             total = points.potentials(last, closest)[0]
+            np.minimum(closest, np.finfo(np.float32).max, out=closest)  # no mass may be infinite
             measured = bins.measure(closest)
-        if total > 0:
+        if measured > 0:
             candidates = [bins.draw_far(closest, last[0], rng) for _ in range(trials)]
         else:  # every row is a seed already
             candidates = [bins.draw(rng)]
