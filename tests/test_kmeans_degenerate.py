@@ -275,3 +275,12 @@ def test_an_inertia_that_is_no_number_is_refused():
         km.score(X * 1e48)
     with refused(ValueError, ["inertia"]):
         KMeans(2, random_state=0).fit(X * 1e-100, sample_weight=np.full(3000, 1e250))
+
+
+def test_a_row_of_hardly_any_weight_does_not_spoil_the_frame():
+    X, w = np.random.default_rng(0).normal(size=(2000, 2)), np.ones(2000)
+    X[0], w[0] = 1e14, 1e-32
+    one = KMeans(8, random_state=0).fit(X, sample_weight=w)
+    other = KMeans(8, random_state=0).fit(np.roll(X, 1, axis=0), sample_weight=np.roll(w, 1))
+    np.testing.assert_array_equal(other.labels_, np.roll(one.labels_, 1))
+    assert other.inertia_ == pytest.approx(one.inertia_, rel=1e-12)

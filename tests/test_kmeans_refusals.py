@@ -163,7 +163,7 @@ def test_arguments_of_kmeans_plusplus():
             options = {"n_clusters": 2, name: value}
             with refused(ValueError, [f"{name} to be an int >= 1, got {value!r}"]):
                 kmeans_plusplus(GOOD, **options)
-    with refused(ValueError, ["length of x_squared_norms 3", "n_samples 30"]):
+    with refused(ValueError, ["length of x_squared_norms", "(3,)", "n_samples 30"]):
         kmeans_plusplus(GOOD, 2, x_squared_norms=np.ones(3))
 
 
@@ -176,3 +176,15 @@ def test_integers_beyond_double_precision():
 def test_dask_is_not_computed():
     with refused(TypeError, ["KMeans expects rows in memory", ".compute()"]):
         KMeans(2).fit(DaskLike())
+
+
+def test_a_callable_cannot_change_the_rows():
+    def rude(X, k, random_state):
+        X *= 2.0
+        return X[:k]
+
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    before = X.copy()
+    with pytest.raises(ValueError, match="read-only"):
+        KMeans(2, init=rude, n_init=1).fit(X)
+    np.testing.assert_array_equal(X, before)

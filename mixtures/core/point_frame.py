@@ -26,6 +26,9 @@ Rows = Any  # (n, d), an array or a CSR matrix, float32 or float64
 
 BLOCK = 4096  # rows of a sparse matrix of which copies are made at a time
 STEPS = 16.0  # of the centre's grid in one spread
+MOST_MEASURES = 4
+CANCELLED = 2.0**20
+"""Ratio of a squared mean to the variance about it above which the difference has lost digits."""
 OFF_GRID = 0.618  # the mean of rows on a lattice is no number at which rounding turns
 FAR = 2.0**32
 """Coordinate, in spreads of the centres, from which on subtracting a centre may change nothing."""
@@ -151,6 +154,14 @@ def _dense_spread(source: ArraySource) -> Spread:
         if not np.isfinite(spread.deviation).all():  # rows outside the sample are larger by far
             top = np.maximum(np.abs(X.max(axis=0)), np.abs(X.min(axis=0))).astype(np.float64)
             source.frame = Frame(sample.centre, power_of_two_scale(top) * 0.25)
+            spread = _measure(source)
+        for _ in range(MOST_MEASURES):  # rows of little weight may have been far off the others
+            z = source.frame.to_frame(spread.mean)
+            variance = (spread.deviation * source.frame.scale) ** 2
+            if not (z**2 > CANCELLED * variance).any() or spread.constant.all():
+                break
+            known = np.where(variance > 0, power_of_two_scale(spread.deviation), source.frame.scale)
+            source.frame = Frame(spread.mean, known)
             spread = _measure(source)
     return spread
 

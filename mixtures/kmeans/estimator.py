@@ -39,7 +39,8 @@ class KMeans(CentresMixin, CallbackSupportMixin, BaseEstimator):
 default='k-means++'
         'k-means++' draws rows that are far from each other, the best of a few each time; 'random'
         draws distinct rows by their weight; a callable ``init(X, n_clusters, random_state=...)``
-        returns centers in the units of X, which are without the rows of weight zero.
+        returns centers in the units of X, which it gets read-only and without the rows of weight
+        zero.
     n_init : 'auto' or int, default='auto'
         Number of starts; the best result is kept. 'auto' is 10 for 'random' and callables, else 1.
     max_iter : int, default=300

@@ -105,10 +105,11 @@ def _check_counts(n_clusters: Any, n_local_trials: Any) -> None:
 
 def _check_norms(x_squared_norms: ArrayLike | None, n: int) -> None:
     """ValueError for norms of other rows; they are not used."""
-    if x_squared_norms is not None and len(np.asarray(x_squared_norms)) != n:
+    norms = None if x_squared_norms is None else np.asarray(x_squared_norms)
+    if norms is not None and (norms.ndim == 0 or len(norms) != n):
         raise ValueError(
-            f"The length of x_squared_norms {len(np.asarray(x_squared_norms))} should be equal to "
-            f"the length of n_samples {n}. Leave it out: it is not needed."
+            f"The length of x_squared_norms, of shape {norms.shape}, should be equal to the length "
+            f"of n_samples {n}. Leave it out: it is not needed."
         )
 
 
@@ -160,8 +161,17 @@ def starting_centres(
     if isinstance(init, str):
         return points.rows(SEEDINGS[init](points, k, rng))
     if callable(init):
-        init = check_centres(init(X, k, random_state=rng), k, points.n_features)
+        init = check_centres(init(_guarded(X), k, random_state=rng), k, points.n_features)
     return into_frame(init, points.frame)
+
+
+def _guarded(X: Rows) -> Rows:
+    """Rows that nobody can change: the caller's own, read-only, or a copy of sparse ones."""
+    if issparse(X):
+        return X.copy()
+    view = X.view()
+    view.flags.writeable = False
+    return view
 
 
 def check_centres(centres: Any, k: int, n_features: int) -> Array:

@@ -53,6 +53,8 @@ def refuse_unsquarable(name: str, deviation: Array) -> None:
 
 def refuse_infinite(inertia: float, name: str) -> float:
     """The inertia; ValueError if no float is so large."""
+    if math.isnan(inertia):
+        raise ArithmeticError(f"{name} computed an inertia that is no number. Please report it.")
     if not math.isfinite(inertia):
         raise ValueError(
             f"{name} expects rows and weights whose inertia, the weighted sum of squared distances "
