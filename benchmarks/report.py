@@ -155,21 +155,28 @@ def startup_section(rows: list[Row]) -> str:
 def main() -> None:
     parser = fit.arguments(__doc__)
     parser.add_argument("--libraries", help="default: all that are installed")
+    parser.add_argument("--sections", help="some of: speed,converged,kmeans,threads,memory,startup")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "benchmarks.md")
     options = parser.parse_args()
     quick, cache, load = options.quick, options.cache, machine.load_average()
     rounds = 1 if quick else options.rounds
     named = options.libraries.split(",") if options.libraries else None
     libraries = [x for x in named if x in PEERS] if named else fit.installed()
+    measured = {
+        "speed": lambda: speed_section(fit.run(workloads.ITEMS, libraries, rounds, quick, cache)),
+        "converged": lambda: converged_section(
+            converged.run(workloads.PROBLEMS, rounds, quick, cache)
+        ),
+        "kmeans": lambda: kmeans_report.section(chosen(named), rounds, quick, cache),
+        "threads": lambda: threads_section(
+            threads.run(threads.LONG_PASSES, max(3, rounds), quick, cache)
+        ),
+        "memory": lambda: memory_section(memory.run(quick, cache)),
+        "startup": lambda: startup_section(startup.run(3 if quick else 9)),
+    }
+    wanted = options.sections.split(",") if options.sections else list(measured)
     with machine.Busy() as busy:
-        sections = [
-            speed_section(fit.run(workloads.ITEMS, libraries, rounds, quick, cache)),
-            converged_section(converged.run(workloads.PROBLEMS, rounds, quick, cache)),
-            kmeans_report.section(chosen(named), rounds, quick, cache),
-            threads_section(threads.run(threads.LONG_PASSES, max(3, rounds), quick, cache)),
-            memory_section(memory.run(quick, cache)),
-            startup_section(startup.run(3 if quick else 9)),
-        ]
+        sections = [measured[name]() for name in wanted]
     command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
     head = heading(quick, load, busy.others, command)
     options.output.parent.mkdir(parents=True, exist_ok=True)
