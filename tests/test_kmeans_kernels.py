@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mixtures.core.kernels.kmeans import compiled, plain
+from mixtures.core.kernels.kmeans.potential import SeedingWorkspace
 from mixtures.core.kernels.kmeans.scratch import LENGTHWISE, LINES, AssignmentWorkspace
 
 FILTERS = LINES, LENGTHWISE
@@ -157,10 +158,11 @@ def test_centres_whose_squares_are_no_floats(far, path):
     np.testing.assert_array_equal(case.labels, case.squared().argmin(axis=1))
 
 
+@pytest.mark.parametrize("path", FILTERS)
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(("n", "d", "k"), SHAPES)
-def test_summaries_and_prices_equal_the_plain_twins(n, d, k, dtype, weighted):
+def test_summaries_and_prices_equal_the_plain_twins(n, d, k, dtype, weighted, path):
     case = Case(n, d, k, dtype, weighted)
     labels, results = case.rng.integers(k, size=n).astype(np.int32), []
     for module in (plain, compiled):
@@ -170,7 +172,7 @@ def test_summaries_and_prices_equal_the_plain_twins(n, d, k, dtype, weighted):
         inertia = module.summarise(*at, case.centres, labels, totals, space)
         closest, sums = np.full(n, np.inf, np.float32), np.zeros(k)
         for candidates in (case.centres, case.centres[::-1].copy()):
-            space = module.seeding_workspace(d, k)
+            space = SeedingWorkspace(d, k, path)
             module.potentials(*at, candidates, closest, sums, space)
         results.append((inertia, totals, closest, sums))
     for expected, found in zip(*results, strict=True):
@@ -192,11 +194,12 @@ def test_distances_equal_the_plain_twin(n, d, k, dtype):
     np.testing.assert_allclose(results[1], results[0], rtol=1e-6 if dtype == np.float32 else 1e-13)
 
 
-def test_prices_are_zero_for_rows_that_are_seeds():
+@pytest.mark.parametrize("path", FILTERS)
+def test_prices_are_zero_for_rows_that_are_seeds(path):
     case = Case(300, 5, 4)
     case.X = case.X[case.rng.integers(4, size=300)]
     seeds = (np.unique(case.X, axis=0) - case.centre) * case.scale
-    closest, space = np.full(300, np.inf, np.float32), compiled.seeding_workspace(5, 1)
+    closest, space = np.full(300, np.inf, np.float32), SeedingWorkspace(5, 1, path)
     for seed in seeds:
         sums = np.zeros(1)
         handle = compiled.rows(case.X, None)
@@ -253,8 +256,9 @@ def test_nothing_is_read_beyond_the_data(dtype):
             space = compiled.assignment_workspace(d, 3)
             compiled.summarise(*at, case.centres, case.labels, case.totals, space)
             closest = np.full(n, np.inf, np.float32)
-            space = compiled.seeding_workspace(d, 3)
-            compiled.potentials(*at, case.centres, closest, np.zeros(3), space)
+            for path in FILTERS:
+                space = SeedingWorkspace(d, 3, path)
+                compiled.potentials(*at, case.centres, closest, np.zeros(3), space)
 
 
 def test_what_does_not_fit_is_refused():

@@ -24,7 +24,7 @@ from .points import AbstractPoints
 BITS = 12
 """Two to this many bins, of which a draw looks into one. Never by the number of rows: the draws
 depend on it, and must not change where rows are repeated."""
-CHUNK = 8192  # rows whose hashes or masses exist at a time
+CHUNK = 4096  # rows whose hashes or masses exist at a time
 STALE = 0.5  # share of the bins' masses that is left when they are measured anew
 
 
@@ -108,8 +108,9 @@ class Bins:
         while True:
             number = pick(self.cumulative, rng)
             rows = self.rows_of(number)
-            squared = ((self.points.rows(rows) - last) ** 2).sum(axis=1)
-            mass = np.minimum(closest[rows], squared)
+            z = self.points.rows(rows)
+            z -= last
+            mass = np.minimum(closest[rows], np.einsum("nd,nd->n", z, z))
             if self.points.sample_weight is not None:
                 mass *= self.points.sample_weight[rows]
             cumulative = np.cumsum(mass, dtype=np.float64)
@@ -125,11 +126,12 @@ class Bins:
         for lo in range(0, len(out), step):
             starts = self.starts[lo : lo + step + 1]
             rows = self.members[starts[0] : starts[-1]]
-            mass = np.ones(len(rows)) if w is None else w[rows]
-            if closest is not None:
-                mass = mass * closest[rows]
             full = np.flatnonzero(np.diff(starts))
-            out[lo + full] = np.add.reduceat(mass, starts[full] - starts[0]) if len(full) else 0.0
+            if len(full):
+                factors = [a[rows] for a in (w, closest) if a is not None]
+                mass = factors[0] if len(factors) == 1 else factors[0] * factors[1]
+                at = starts[full] - starts[0]
+                out[lo + full] = np.add.reduceat(mass, at, dtype=np.float64)
         return out
 
     def rows_of(self, number: int) -> np.ndarray:

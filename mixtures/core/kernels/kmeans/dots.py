@@ -18,7 +18,7 @@ PER_GROUP = WIDTH // ROWS
 """Centres whose sums fill one vector."""
 DOT_HEIGHT = 6 if WIDTH == 8 else 3
 """Centres of a tile; two fewer with the norm, for want of registers."""
-NORM_LINE, FLOAT_ROWS = 16, 32
+NORM_LINE, FLOAT_ROWS, SQUARED = 16, 32, 64
 
 
 def _add_lanes(e: Emitter, sums: list) -> list:
@@ -41,6 +41,7 @@ def _add_lanes(e: Emitter, sums: list) -> list:
         for norm in (0, NORM_LINE)
         for height in range(1, DOT_HEIGHT + 1 - 2 * bool(norm))
     ]
+    + [SQUARED | size | h for size in (0, FLOAT_ROWS) for h in range(1, DOT_HEIGHT)]
 )
 def dot_tile(
     e: Emitter,
@@ -59,6 +60,7 @@ def dot_tile(
 ) -> None:
     """``values[:, :ROWS] = slopes @ (x - centre).T``; ``norm = ((x - centre) ** 2).sum(axis=1)``
 
+    SQUARED: ``((x - centre - slopes[:, None]) ** 2).sum(axis=2)``.
     Reads ahead of the last row up to the next multiple of W.
     """
     W, height = e.width, variant & 15
@@ -78,7 +80,10 @@ def dot_tile(
         out = []
         for c in range(lines):
             s = y if c == height else [e.load(slopes, e.times(stride, c), j)] * ROWS
-            out += [e.fmuladd(s[r], y[r], sums[ROWS * c + r]) for r in range(ROWS)]
+            left, right = s, y
+            if variant & SQUARED:
+                left = right = [e.sub(y[r], s[r]) for r in range(ROWS)]
+            out += [e.fmuladd(left[r], right[r], sums[ROWS * c + r]) for r in range(ROWS)]
         return out
 
     zero = [e.constant(0.0)] * (ROWS * lines)

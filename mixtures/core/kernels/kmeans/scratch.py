@@ -26,6 +26,12 @@ FEATURES_PER_CENTRE, FEW_CENTRES = 16, 10
 """Rows as they lie are faster for so few centres, where turning them into lines costs the most."""
 
 
+def choose(d: int, k: int) -> int:
+    """The faster filter for d features and k centres."""
+    few = k <= min(d // FEATURES_PER_CENTRE, FEW_CENTRES)
+    return LENGTHWISE if few else LINES
+
+
 class AssignmentWorkspace:
     """Scratch memory of one thread; see `assignment_workspace`."""
 
@@ -34,8 +40,7 @@ class AssignmentWorkspace:
     def __init__(self, d: int, k: int, path: int = AUTOMATIC) -> None:
         stride, wide = up(d, max(W, 8)), up(k, VECTORS * W)
         if path == AUTOMATIC:
-            few = k <= min(d // FEATURES_PER_CENTRE, FEW_CENTRES)
-            path = LENGTHWISE if few else LINES
+            path = choose(d, k)
         lengthwise = path == LENGTHWISE
         block = min(max(CACHE // (8 * (d + 8)) // 32 * 32, 32), 256)
         ld = block + 16
