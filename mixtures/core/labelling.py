@@ -41,8 +41,9 @@ def labels_of(X: Rows, centres: np.ndarray, n_threads: int | None) -> Labels:
 
 def label(
     X: Rows, sample_weight: Array | None, centres: np.ndarray, n_threads: int | None
-) -> tuple[Labels, float]:
-    """Labels (n,) of the nearest centres (k, d), and the inertia, in squared units of the data.
+) -> tuple[Labels, float, int]:
+    """Labels (n,) of the nearest centres (k, d), the inertia in squared units of the data, and how
+    many centres have rows.
 
     The inertia, the weighted sum of squared distances, is infinite if no float is so large.
     """
@@ -51,9 +52,9 @@ def label(
     labels = _labels(X, centres, frame, furthest, n_threads)
     frame = coarse(frame, furthest)
     with open_points(X, sample_weight, frame, n_threads) as points:
-        inertia, _ = points.summarise(frame.to_frame(centres), labels)
+        inertia, totals = points.summarise(frame.to_frame(centres), labels)
     scale = float(frame.scale[0])
-    return labels, float(inertia) / scale / scale
+    return labels, float(inertia) / scale / scale, int(np.count_nonzero(totals[:, -1]))
 
 
 def _labels(

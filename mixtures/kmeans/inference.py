@@ -94,7 +94,7 @@ class CentresMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMix
             In squared units of the data.
         """
         given = TrainingRows.of(self._rows(X), sample_weight)
-        _, inertia = label(given.rows, given.weight, self.cluster_centers_, self.n_threads)
+        _, inertia, _ = label(given.rows, given.weight, self.cluster_centers_, self.n_threads)
         return -refuse_infinite(inertia * given.unit, type(self).__name__)
 
     def __sklearn_tags__(self) -> Any:

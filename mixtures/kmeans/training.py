@@ -36,8 +36,7 @@ class TrainingRows(NamedTuple):
 
     def describe(self, centres: np.ndarray, n_threads: int | None) -> tuple[Labels, float, int]:
         """Labels of all rows, inertia in the data's units, and how many clusters have rows."""
-        labels, inertia = label(self.rows, self.weight, centres, n_threads)
-        distinct = int(np.count_nonzero(np.bincount(labels)))
+        labels, inertia, distinct = label(self.rows, self.weight, centres, n_threads)
         if self.kept is not None:
             labels = labels_of(self.everything, centres, n_threads)
         return labels, inertia * self.unit, distinct
