@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from typing import Any, NamedTuple
 
+import numpy as np
+
 
 class IterationRecord(NamedTuple):
     """The state of a fit after one iteration."""
@@ -19,26 +21,19 @@ class IterationRecord(NamedTuple):
     smallest_weight: float  # of the mixing weights
 
 
-class LikelihoodMonitor:
-    """Keeps the objective and the smallest mixing weight of every iteration of every start.
+class InertiaRecord(NamedTuple):
+    """The state of a fit of k-means after one iteration."""
 
-    Attributes
-    ----------
-    records_ : list of IterationRecord
-        Of the last fit.
+    start: int  # which of n_init, from 0
+    iteration: int  # from 1
+    inertia: float  # squared units of the data
+    smallest_cluster: int  # rows
 
-    Examples
-    --------
-    >>> from mixtures import GaussianMixture
-    >>> from mixtures.callbacks import LikelihoodMonitor
-    >>> from mixtures.datasets import load_faithful
-    >>> monitor = LikelihoodMonitor()
-    >>> gm = GaussianMixture(2, random_state=0).set_callbacks(monitor).fit(load_faithful().data)
-    >>> len(monitor.records_) == gm.n_iter_
-    True
-    """
 
-    records_: list[IterationRecord]
+class _Monitor:
+    """Keeps a record of every iteration of every start."""
+
+    records_: list[Any]
 
     def setup(self, estimator: Any, context: Any) -> None:
         """Forget the last fit."""
@@ -59,15 +54,67 @@ class LikelihoodMonitor:
         """Record an iteration; never asks to stop."""
         if context.task_name == "iteration" and fitted_estimator is not None:
             self._iteration += 1
-            self.records_.append(
-                IterationRecord(
-                    self._start,
-                    self._iteration,
-                    float(fitted_estimator.lower_bound_),
-                    float(fitted_estimator.weights_.min()),
-                )
-            )
+            self.records_.append(self._record(fitted_estimator))
         return False
+
+    def _record(self, fitted: Any) -> Any:
+        raise NotImplementedError
+
+
+class LikelihoodMonitor(_Monitor):
+    """Keeps the objective and the smallest mixing weight of every iteration of every start.
+
+    Attributes
+    ----------
+    records_ : list of IterationRecord
+        Of the last fit.
+
+    Examples
+    --------
+    >>> from mixtures import GaussianMixture
+    >>> from mixtures.callbacks import LikelihoodMonitor
+    >>> from mixtures.datasets import load_faithful
+    >>> monitor = LikelihoodMonitor()
+    >>> gm = GaussianMixture(2, random_state=0).set_callbacks(monitor).fit(load_faithful().data)
+    >>> len(monitor.records_) == gm.n_iter_
+    True
+    """
+
+    records_: list[IterationRecord]
+
+    def _record(self, fitted: Any) -> IterationRecord:
+        objective, weight = float(fitted.lower_bound_), float(fitted.weights_.min())
+        return IterationRecord(self._start, self._iteration, objective, weight)
+
+
+class InertiaMonitor(_Monitor):
+    """Keeps the inertia and the smallest cluster of every iteration of every start of `KMeans`.
+
+    Each record takes another pass over the rows.
+
+    Attributes
+    ----------
+    records_ : list of InertiaRecord
+        Of the last fit.
+
+    Examples
+    --------
+    >>> from mixtures import KMeans
+    >>> from mixtures.callbacks import InertiaMonitor
+    >>> from mixtures.datasets import load_faithful
+    >>> monitor = InertiaMonitor()
+    >>> km = KMeans(2, random_state=0).set_callbacks(monitor).fit(load_faithful().data)
+    >>> len(monitor.records_) == km.n_iter_
+    True
+    >>> monitor.records_[-1].inertia == km.inertia_
+    True
+    """
+
+    records_: list[InertiaRecord]
+
+    def _record(self, fitted: Any) -> InertiaRecord:
+        smallest = int(np.bincount(fitted.labels_, minlength=len(fitted.cluster_centers_)).min())
+        return InertiaRecord(self._start, self._iteration, float(fitted.inertia_), smallest)
 
 
 class TimeLimit:
