@@ -47,8 +47,9 @@ def plusplus(
     1e-45 in the frame's units are not distinct.
     """
     trials = 2 + int(np.log(k)) if n_trials is None else n_trials
-    bins = Bins(points, rng)
-    closest = np.full(points.n_rows, np.inf, np.float32)
+    closest = np.empty(points.n_rows, np.float32)
+    bins = Bins(points, rng, closest)
+    closest[:] = np.inf
     seeds = [bins.draw(rng)]
     total, measured = np.inf, np.inf
     for _ in range(1, k):
@@ -74,10 +75,14 @@ class Bins:
     ``members[starts[b] : starts[b + 1]]`` are the rows of bin b.
     """
 
-    def __init__(self, points: AbstractPoints, rng: np.random.RandomState) -> None:
+    def __init__(
+        self, points: AbstractPoints, rng: np.random.RandomState, scratch: np.ndarray | None = None
+    ) -> None:
+        """Sort rows into bins; `scratch` (n,) float32 is memory that is overwritten."""
         self.points = points
         self.salt = int(np.frombuffer(rng.bytes(8), dtype=np.uint64)[0])
-        numbers = np.empty(points.n_rows, np.uint16)
+        scratch = np.empty(points.n_rows, np.float32) if scratch is None else scratch
+        numbers = scratch.view(np.uint16)[: points.n_rows]
         for lo in range(0, points.n_rows, CHUNK):
             hashes = points.hashes(slice(lo, lo + CHUNK), self.salt)
             numbers[lo : lo + CHUNK] = hashes >> np.uint64(64 - BITS)
