@@ -119,7 +119,8 @@ def potentials(handle, lo, hi, centre, scale, candidates, closest, sums, workspa
     """
     for here, Z, w in _framed(handle, lo, hi, centre, scale):
         squared = _squared_distances(Z, candidates)
-        nearest = np.minimum(closest[here], squared[:, 0].astype(np.float32))
+        with np.errstate(over="ignore"):  # beyond single precision: infinitely far
+            nearest = np.minimum(closest[here], squared[:, 0].astype(np.float32))
         closest[here] = nearest
         sums += w @ np.minimum(nearest[:, None], squared)
 
