@@ -184,7 +184,8 @@ def potentials(handle, lo, hi, about, closest, sums, workspace):
     """
     for rows, here, Z in _blocks(handle, lo, hi, NUMBERS // handle.X.shape[1]):
         squared = np.array([((Z.toarray() - c) ** 2).sum(axis=1) for c in about.centres]).T
-        nearest = np.minimum(closest[here], squared[:, 0].astype(np.float32))
+        with np.errstate(over="ignore"):  # beyond single precision: infinitely far
+            nearest = np.minimum(closest[here], squared[:, 0].astype(np.float32))
         closest[here] = nearest
         sums += _weights(handle, rows) @ np.minimum(nearest[:, None], squared)
 
