@@ -7,6 +7,7 @@ for each EM map. scikit-learn's own `ProgressBar` works as well.
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,7 +31,7 @@ class InertiaRecord(NamedTuple):
     smallest_cluster: int  # rows
 
 
-class _Monitor:
+class _Monitor(ABC):
     """Keeps a record of every iteration of every start."""
 
     records_: list[Any]
@@ -40,7 +41,7 @@ class _Monitor:
         self.records_ = []
         self._start, self._iteration = -1, 0
 
-    def teardown(self, estimator: Any, context: Any) -> None:
+    def teardown(self, estimator: Any, context: Any) -> None:  # noqa: B027 - nothing to release
         """Keep the records."""
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
@@ -57,8 +58,9 @@ class _Monitor:
             self.records_.append(self._record(fitted_estimator))
         return False
 
+    @abstractmethod
     def _record(self, fitted: Any) -> Any:
-        raise NotImplementedError
+        """The record of an iteration, from a copy fitted so far."""
 
 
 class LikelihoodMonitor(_Monitor):
