@@ -22,7 +22,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from mixtures import KMeans
 from mixtures.callbacks import TimeLimit
-from mixtures.core.blocks import super_blocks
+from mixtures.core.source import super_blocks
 
 from .registry import SOURCES, gaussian_rows
 from .test_callbacks import Recorder

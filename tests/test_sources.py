@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mixtures.core.blocks import ArraySource, super_blocks
+from mixtures.core.blocks import ArraySource
+from mixtures.core.source import super_blocks
 
 from .registry import GAUSSIANS, MODELS, SOURCES, close, names, problem, same_bits
 

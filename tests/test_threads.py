@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mixtures.core.blocks import super_blocks
+from mixtures.core.source import super_blocks
 
 from .registry import MODELS, Model, names, parameters, same_bits
 

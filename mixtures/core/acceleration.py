@@ -47,6 +47,17 @@ class AbstractAccelerator(ABC):
         return change < tol
 
 
+def interior(family: AbstractFamily[Any], point: Point) -> tuple[Array, Array, Array]:
+    """Where a step comes from and leads to, without what lies on the boundary; and that.
+
+    Coordinates that are infinite, of probabilities or rates that are zero, are 0 in the first two;
+    the third has those of the image there, and 0 elsewhere: what to add to a proposal.
+    """
+    x, image = family.pack(point.params), family.pack(point.image)
+    inside = np.isfinite(x) & np.isfinite(image)
+    return np.where(inside, x, 0.0), np.where(inside, image, 0.0), np.where(inside, 0.0, image)
+
+
 class NoAcceleration(AbstractAccelerator):
     """Plain EM."""
 
@@ -111,7 +122,7 @@ class Squarem(AbstractAccelerator):
     """Squared extrapolation: cycles of two EM steps and one proposal."""
 
     def __init__(self) -> None:
-        self._previous: tuple[Array, Array] | None = None  # x, F(x) - x
+        self._previous: tuple[Array, Array, Array] | None = None  # x, F(x) - x, the boundary
         self._longest = 4.0  # bound on -a; grows fourfold when reached and accepted
         self._reached = self._proposed = False
 
@@ -121,14 +132,11 @@ class Squarem(AbstractAccelerator):
                 self._longest *= 4.0
             self._proposed, self._previous = False, None
             return None
-        x, image = family.pack(point.params), family.pack(point.image)
-        if not (np.isfinite(x).all() and np.isfinite(image).all()):
-            self._previous = None
+        x, image, fixed = interior(family, point)
+        if self._previous is None or not np.array_equal(fixed, self._previous[2]):
+            self._previous = x, image - x, fixed
             return None
-        if self._previous is None:
-            self._previous = x, image - x
-            return None
-        (start, r), self._previous = self._previous, None
+        (start, r, _), self._previous = self._previous, None
         v = (image - x) - r
         norm_v = float(np.linalg.norm(v))
         if norm_v == 0.0:
@@ -139,7 +147,7 @@ class Squarem(AbstractAccelerator):
         if length <= 1.0:
             return None
         self._proposed = True
-        return family.unpack(start + 2.0 * length * r + length**2 * v, point.params)
+        return family.unpack(start + 2.0 * length * r + length**2 * v + fixed, point.params)
 
     def rejected(self) -> None:
         self._proposed = False
@@ -155,20 +163,19 @@ class Anderson(AbstractAccelerator):
 
     def __init__(self, memory: int = 6) -> None:
         self._steps: deque[tuple[Array, Array]] = deque(maxlen=memory)  # steps of x, of F(x)-x
-        self._previous: tuple[Array, Array] | None = None
+        self._previous: tuple[Array, Array, Array] | None = None
         self._damping = 1e-8  # relative to the mean square of the residuals' differences
         self._small = 0
 
     def propose(self, family: AbstractFamily[Any], point: Point, n_iter: int) -> Any | None:
-        x, image = family.pack(point.params), family.pack(point.image)
-        if not (np.isfinite(x).all() and np.isfinite(image).all()):
+        x, image, fixed = interior(family, point)
+        if self._previous is not None and not np.array_equal(fixed, self._previous[2]):
             self._forget()
-            return None
         residual = image - x
         if self._previous is not None:
             self._steps.append((x - self._previous[0], residual - self._previous[1]))
             self._damping = max(1e-12, self._damping / 2)
-        self._previous = x, residual
+        self._previous = x, residual, fixed
         if not self._steps:
             return None
         moves, changes = (np.array(column) for column in zip(*self._steps, strict=True))
@@ -177,7 +184,7 @@ class Anderson(AbstractAccelerator):
         if not ridge > 0.0:
             return None
         mix = np.linalg.solve(gram + ridge * np.eye(len(gram)), changes @ residual)
-        return family.unpack(image - mix @ (moves + changes), point.params)
+        return family.unpack(image - mix @ (moves + changes) + fixed, point.params)
 
     def rejected(self) -> None:
         self._damping = min(1.0, self._damping * 100.0)

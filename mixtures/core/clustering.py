@@ -27,7 +27,7 @@ from .frames import CONSTANT, Totals
 from .lloyd import means, run_lloyd
 from .plusplus import plusplus
 from .points import DensePoints, SortedPoints
-from .seeding import Sample, nearest
+from .seeding import Sample, mapped, nearest
 from .statistics import NONE
 
 MAX_LLOYD = 300
@@ -44,7 +44,7 @@ class Clusters(NamedTuple):
     """Centres of clusters, and the metric in which each row belongs to the nearest."""
 
     centres: Array  # (k, d), in the frame
-    metric: Array  # (d, q): distances are |(z - centre) @ metric|
+    metric: Array  # (d, q), or (d,) for a diagonal: distances are |(z - centre) @ metric|
 
 
 def whitener(totals: Totals) -> Array:
@@ -77,7 +77,9 @@ def invariant_coordinates(sample: Sample, white: Array) -> Array:
 
 
 def standardised(totals: Totals) -> Array:
-    """(d, d) map that divides each feature by its standard deviation."""
+    """Map that divides each feature by its standard deviation (d, d), or by its unit (d,)."""
+    if totals.unit is not None:
+        return 1.0 / totals.unit
     return np.diag(1.0 / _spread(totals))
 
 
@@ -108,6 +110,9 @@ def cluster(
         decides nothing.
     n_threads : int or None
     """
+    if sample.totals.unit is not None:  # no correlations to know metrics by
+        metric = standardised(sample.totals)
+        return Clusters(kmeans(sample, metric, k, rng, n_threads), metric)
     white = whitener(sample.totals)
     if len(sample.points) < ROWS_PER_FEATURE * white.shape[1]:
         metric = standardised(sample.totals)
@@ -143,7 +148,8 @@ def kmeans(
     sample: Sample, metric: Array, k: int, rng: np.random.RandomState, n_threads: int | None = 1
 ) -> Array:
     """Lloyd's iterations from greedy k-means++ seeds, in a metric (d, q): centres (k, d)."""
-    with ArraySource(sample.points @ metric, sample.weights, n_threads=n_threads) as source:
+    points = mapped(sample.points, metric)
+    with ArraySource(points, sample.weights, n_threads=n_threads) as source:
         points = SortedPoints(source)
         seeds = plusplus(points, k, rng)
         found = run_lloyd(points, points.rows(seeds), tol=TOLERANCE, max_iter=MAX_LLOYD)
@@ -156,7 +162,7 @@ def kmeans(
 def _move(source: ArraySource, clusters: Clusters) -> tuple[Array, Array]:
     """Means (k, d) of the rows nearest to each centre, and their weights (k,)."""
     centres, metric = clusters
-    stats = source.accumulate(nearest(centres, metric, np.zeros_like(centres)), NONE, HARD)
+    stats = source.accumulate(nearest(source, centres, metric, np.zeros_like(centres)), NONE, HARD)
     counts = stats.counts[:, None]
     return np.divide(stats.first, counts, out=centres.copy(), where=counts > 0), stats.counts
 

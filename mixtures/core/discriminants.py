@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-LINEAR, DIAGONAL, TRIANGULAR = 0, 1, 2
-"""The three discriminant functions; there is one kernel for each.
+LINEAR, DIAGONAL, TRIANGULAR, BINARY = 0, 1, 2, 3
+"""The discriminant functions; there is one kernel for each.
 
 ``LINEAR``      ``bias_k + sum_j slopes[j, k] z_j``
 ``DIAGONAL``    ``bias_k - sum_j (slopes[j, k] z_j + offsets[j, k])**2``
 ``TRIANGULAR``  ``bias_k - sum_i (offsets[i, k] + sum_{j<=i} slopes[i(i+1)/2 + j, k] z_j)**2``
+``BINARY``      ``bias_k + sum_j (slopes[j, k] where z_j = 1, offsets[j, k] where z_j = 0)``
 
-The factor 1/2 of a Gaussian's exponent is inside: slopes and offsets carry ``sqrt(1/2)``.
+The last one is linear in bits, but adds and never multiplies: a slope or offset may be -inf, the
+logarithm of a probability that is zero. The factor 1/2 of a Gaussian's exponent is inside: slopes and offsets carry ``sqrt(1/2)``.
 """
 
 
@@ -57,8 +59,8 @@ class Discriminants(NamedTuple):
     against vectors of rows.
     """
 
-    kind: int  # LINEAR, DIAGONAL or TRIANGULAR
-    slopes: Array  # (d, k) for LINEAR and DIAGONAL, (d(d+1)/2, k) for TRIANGULAR, C order
+    kind: int  # LINEAR, DIAGONAL, TRIANGULAR or BINARY
+    slopes: Array  # (d(d+1)/2, k) for TRIANGULAR, (d, k) for the others, C order
     offsets: Array  # (d, k), C order; (0, k) for LINEAR
     bias: Array  # (k,), -inf for a component of weight zero
     reference: Array  # (k, d), the points about which first and second moments are taken

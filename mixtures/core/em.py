@@ -11,8 +11,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 
 from .acceleration import AbstractAccelerator, NoAcceleration
-from .blocks import AbstractSource, ArraySource
 from .family import AbstractFamily, DegenerateComponentError
+from .source import AbstractSource
 from .statistics import SufficientStatistics
 
 P = TypeVar("P")
@@ -20,9 +20,6 @@ P = TypeVar("P")
 ROUNDING = 1e-12
 """Changes of the objective per row, relative to one nat and to itself, that are rounding: sums of
 1e6 to 1e9 terms, pairwise in lanes and blocks, carry about 1e-14; conditioning adds two digits."""
-
-
-BASE_ROWS = 65536  # rows whose base measure is computed at a time
 
 
 SMALL_FALL = 1e-6
@@ -72,15 +69,9 @@ class EMProblem(Generic[P]):
     log_base: float  # sum over rows of what no parameter changes, nats
 
     @classmethod
-    def of(cls, source: ArraySource, family: AbstractFamily[P]) -> EMProblem[P]:
+    def of(cls, source: AbstractSource, family: AbstractFamily[P]) -> EMProblem[P]:
         """The problem of fitting a family to rows, its base measure summed over them."""
-        total = source.total_weight * source.frame.log_jacobian
-        for lo in range(0, source.n_rows, BASE_ROWS):
-            base = family.log_base(source.X[lo : lo + BASE_ROWS])
-            if isinstance(base, np.ndarray):
-                w = source.sample_weight
-                total += float(base.sum() if w is None else base @ w[lo : lo + BASE_ROWS])
-        return cls(source, family, total)
+        return cls(source, family, family.base(source))
 
     def evaluate(self, params: P) -> Point:
         """One E-step and one M-step at params."""

@@ -26,7 +26,6 @@ from .._compat import Interval, StrOptions, check_constraints
 from ..exceptions import DegenerateDataWarning
 from . import validation
 from .acceleration import accelerator_of
-from .blocks import ArraySource
 from .discriminants import Array, Frame
 from .em import AT_REST, EMProblem, EMResult, StopReason, run_em
 from .family import AbstractFamily
@@ -35,6 +34,7 @@ from .inference import InferenceMixin
 from .initialise import INITIALISERS, Start
 from .progress import Progress
 from .restarts import AllRestartsFailed, best_of
+from .source import AbstractSource
 from .transaction import all_or_nothing
 
 
@@ -70,7 +70,7 @@ class AbstractMixture(CallbackSupportMixin, InferenceMixin, DensityMixin, BaseEs
     """Whether the engine may shift and scale the data: location-scale families."""
 
     @abstractmethod
-    def _family(self, source: ArraySource, totals: Totals) -> AbstractFamily[Any]:
+    def _family(self, source: AbstractSource, totals: Totals) -> AbstractFamily[Any]:
         """The family with its priors, bound to the frame of the rows to fit."""
 
     @abstractmethod
@@ -148,7 +148,8 @@ class AbstractMixture(CallbackSupportMixin, InferenceMixin, DensityMixin, BaseEs
             result, restarts = self._run(source, totals, family, given, warm, progress)
             doubts = family.doubts(result.params)
             params = self._ordered(result.params)
-            attributes = self._attributes(result._replace(params=params), source.frame, X.dtype)
+            dtype = validation.float_type(X)
+            attributes = self._attributes(result._replace(params=params), source.frame, dtype)
         attributes["restarts_"] = restarts
         self._warn(result, doubts)
         self.__dict__.update(attributes)  # the one point at which a fit shows
@@ -156,22 +157,21 @@ class AbstractMixture(CallbackSupportMixin, InferenceMixin, DensityMixin, BaseEs
 
     def _check_training_rows(
         self, X: ArrayLike, sample_weight: ArrayLike | None, warm: bool
-    ) -> tuple[np.ndarray, Array | None]:
+    ) -> tuple[Any, Array | None]:
         name = type(self).__name__
         validation.refuse_lazy_array(name, X)
         if warm:
             validation.check_same_size(len(self.weights_), self.n_components)
-        rows = validation.check_rows(self, X, reset=not warm, ensure_min_samples=2)
-        w = validation.check_sample_weight(sample_weight, len(rows))
+        rows = self._validated(X, reset=not warm, ensure_min_samples=2)
+        w = validation.check_sample_weight(sample_weight, rows.shape[0])
         rows, w = validation.drop_weightless(rows, w)
         flat = self.prior is None and self.weight_prior is None
         w = validation.normalise_weights(w, has_prior=not flat)
-        validation.check_enough_samples(len(rows), self.n_components)
-        self._check_rows(rows)
+        validation.check_enough_samples(rows.shape[0], self.n_components)
         return rows, w
 
     @contextmanager
-    def _source(self, X: np.ndarray, w: Array | None) -> Iterator[tuple[ArraySource, Totals]]:
+    def _source(self, X: Any, w: Array | None) -> Iterator[tuple[Any, Totals]]:
         source, totals = framed(
             X, w, centred=self._centred, common_scale=self._common_scale(), n_threads=self.n_threads
         )
@@ -180,7 +180,7 @@ class AbstractMixture(CallbackSupportMixin, InferenceMixin, DensityMixin, BaseEs
 
     def _run(
         self,
-        source: ArraySource,
+        source: AbstractSource,
         totals: Totals,
         family: AbstractFamily[Any],
         given: dict[str, Array],
@@ -209,7 +209,7 @@ class AbstractMixture(CallbackSupportMixin, InferenceMixin, DensityMixin, BaseEs
         try:
             return best_of([partial(one_start, i) for i in range(1 if warm else self.n_init)])
         except AllRestartsFailed as error:
-            raise ValueError(self._failure(str(error), source.X.dtype)) from None
+            raise ValueError(self._failure(str(error), validation.float_type(source.X))) from None
 
     def _warn(self, result: EMResult, doubts: str | None) -> None:
         """Say what a user should know about a fit that succeeded."""
@@ -227,7 +227,7 @@ class AbstractMixture(CallbackSupportMixin, InferenceMixin, DensityMixin, BaseEs
 
     def _initialise(
         self,
-        source: ArraySource,
+        source: AbstractSource,
         totals: Totals,
         family: AbstractFamily[Any],
         given: dict[str, Array],
@@ -262,11 +262,11 @@ class AbstractMixture(CallbackSupportMixin, InferenceMixin, DensityMixin, BaseEs
         return params._replace(**{name: getattr(params, name)[order] for name in params._fields})
 
     def _attributes_at(
-        self, source: ArraySource, problem: EMProblem[Any], point: Any
+        self, source: AbstractSource, problem: EMProblem[Any], point: Any
     ) -> dict[str, Any]:
         """Fitted attributes in the middle of a fit, for callbacks that ask for a fitted copy."""
         result = EMResult(point.params, point.objective, [point.objective], 0, StopReason.CALLBACK)
-        return self._attributes(result, source.frame, source.X.dtype)
+        return self._attributes(result, source.frame, validation.float_type(source.X))
 
     def _attributes(self, result: EMResult, frame: Frame, dtype: Any) -> dict[str, Any]:
         """All fitted attributes of a result."""

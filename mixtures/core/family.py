@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
 from .discriminants import Array, Discriminants
 from .statistics import NONE, SufficientStatistics
 from .unconstrained import Coordinates
+
+if TYPE_CHECKING:
+    from .source import AbstractSource
+
+BASE_ROWS = 65536  # rows whose base measure is computed at a time
 
 P = TypeVar("P")  # the family's parameters: a NamedTuple of arrays whose first field is `weights`
 
@@ -25,8 +30,8 @@ class DegenerateComponentError(ArithmeticError):
 class Sweep(NamedTuple):
     """What one pass over the rows of a fit needs of the parameters."""
 
-    discriminants: Discriminants
-    moments: int  # the second moments that the M-step will read
+    discriminants: Any  # those of the source: Discriminants, unless columns are split up
+    moments: Any  # the second moments that the M-step will read
     omitted: float = 0.0  # what the discriminants leave out, summed over the rows, in nats
 
 
@@ -86,9 +91,26 @@ class AbstractFamily(ABC, Generic[P]):
         """log h(x) of the density's factor without parameters: (n,) in float64, or a constant."""
         return 0.0
 
+    def base(self, source: AbstractSource) -> float:
+        """Sum over a source's rows of what no parameter changes, the frame's Jacobian included."""
+        total = source.total_weight * source.frame.log_jacobian
+        for lo in range(0, source.n_rows, BASE_ROWS):
+            base = self.log_base(source.X[lo : lo + BASE_ROWS])
+            if isinstance(base, np.ndarray):
+                w = source.sample_weight
+                total += float(base.sum() if w is None else base @ w[lo : lo + BASE_ROWS])
+        return total
+
     def log_prior(self, params: P) -> float:
         """Log-density of the priors at params, in nats; zero for flat ones."""
         return 0.0
+
+    def gradient(self, stats: SufficientStatistics, params: P) -> Array | None:
+        """Gradient of the total objective, nats, in the coordinates of `pack`; None: no formula.
+
+        By Fisher's identity it is that of the expected complete-data log-posterior.
+        """
+        return None
 
     def exact(self) -> AbstractFamily[P] | None:
         """The family whose objective `m_step` surely does not lower, if that is another one.

@@ -32,7 +32,8 @@ class Totals(NamedTuple):
 
     weight: float
     mean: Array  # (d,)
-    scatter: Array  # (d, d), sum_i w_i (z_i - mean)(z_i - mean)'
+    scatter: Array  # (d, d), sum_i w_i (z_i - mean)(z_i - mean)'; (0, 0) where nobody measured it
+    unit: Array | None = None  # (d,), differences of features that count as equal, without scatter
 
     @property
     def covariance(self) -> Array:

@@ -18,6 +18,7 @@ from .discriminants import Array, Frame
 
 if TYPE_CHECKING:
     from .family import AbstractFamily
+    from .source import AbstractSource
 
 
 BLOCK = 65536  # rows whose responsibilities exist at a time
@@ -48,6 +49,20 @@ class InferenceMixin:
         """ValueError if a row lies outside the family's support."""
         if self._positive_only:
             validation.refuse_negative(type(self).__name__, X)
+
+    def _validated(self, X: Any, *, reset: bool, ensure_min_samples: int = 1) -> Any:
+        """Rows as the model's source takes them, or an error; names and width checked or learnt."""
+        rows = validation.check_rows(self, X, reset=reset, ensure_min_samples=ensure_min_samples)
+        self._check_rows(rows)
+        return rows
+
+    def _opened(self, rows: Any, frame: Frame) -> AbstractSource:
+        """Validated rows as a source, to predict for."""
+        return ArraySource(rows, frame=frame, n_threads=self.n_threads)
+
+    def _fitted_to(self, rows: Any) -> tuple[AbstractFamily[Any], Any, Frame]:
+        """Family, parameters and frame to predict for these rows with."""
+        return self._fitted_family()
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()  # type: ignore[misc]
@@ -82,7 +97,10 @@ class InferenceMixin:
         """
         rows = self._rows(X)
         return np.concatenate(
-            [resp.astype(rows.dtype, copy=False) for resp, _ in self._posterior(rows)]
+            [
+                resp.astype(validation.float_type(rows), copy=False)
+                for resp, _ in self._posterior(rows)
+            ]
         )
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
@@ -98,7 +116,7 @@ class InferenceMixin:
             float32 for float32 rows.
         """
         rows = self._rows(X)
-        return self._log_density(rows).astype(rows.dtype, copy=False)
+        return self._log_density(rows).astype(validation.float_type(rows), copy=False)
 
     def score(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
         """Mean log-density of the rows, in nats per row.
@@ -230,39 +248,37 @@ class InferenceMixin:
         params = self._attribute_params()
         return {f"{name}_": np.shape(value) for name, value in params._asdict().items()}
 
-    def _rows(self, X: ArrayLike) -> np.ndarray:
+    def _rows(self, X: ArrayLike) -> Any:
         """Rows to predict for, validated."""
         check_is_fitted(self)
         validation.refuse_lazy_array(type(self).__name__, X)
-        rows = validation.check_rows(self, X, reset=False)
-        self._check_rows(rows)
-        return rows
+        return self._validated(X, reset=False)
 
     def _log_density(self, rows: np.ndarray) -> Array:
         """Log-densities (n,) of validated rows, in float64 whatever theirs is."""
         return np.concatenate([log_density for _, log_density in self._posterior(rows)])
 
-    def _posterior(self, rows: np.ndarray) -> Iterator[tuple[Array, Array]]:
+    def _posterior(self, rows: Any) -> Iterator[tuple[Array, Array]]:
         """Responsibilities (b, k) and log-densities (b,) of validated rows, block by block."""
-        family, params, frame = self._fitted_family()
+        family, params, frame = self._fitted_to(rows)
         discriminants = family.discriminants(params)
-        for lo in range(0, len(rows), BLOCK):
+        for lo in range(0, rows.shape[0], BLOCK):
             block = rows[lo : lo + BLOCK]
-            with ArraySource(block, frame=frame, n_threads=self.n_threads) as source:
+            with self._opened(block, frame) as source:
                 resp, log_norm = source.posterior(discriminants)
-            far = ~(log_norm > -FAR)
-            if far.any():
-                resp[far] = self._far_responsibilities(family, params, frame, block[far])
+            far = np.flatnonzero(~(log_norm > -FAR))
+            if far.size:
+                there = self._far_rows(family, params, frame, block[far], log_norm[far])
+                resp[far], log_norm[far] = there
             yield resp, log_norm + family.log_base(block) + frame.log_jacobian
 
-    @staticmethod
-    def _far_responsibilities(
-        family: AbstractFamily[Any], params: Any, frame: Frame, rows: np.ndarray
-    ) -> Array:
-        """One for the likeliest component of rows (m, d) so far away that rounding decides.
+    def _far_rows(
+        self, family: AbstractFamily[Any], params: Any, frame: Frame, rows: Any, log_norm: Array
+    ) -> tuple[Array, Array]:
+        """Responsibilities and log-normalisers of rows (m, d) so far away that rounding decides.
 
-        Along a ray from the data, the likeliest component does not change any more; so it is asked
-        for nearer to them, where the terms that are linear in the row are not yet lost.
+        One for the likeliest component: along a ray from the data, it does not change any more; so
+        it is asked for nearer to them, where the terms that are linear in the row are not yet lost.
         """
         reach = np.frexp(rows)[1] + np.frexp(frame.scale)[1]
         back = np.maximum(reach.max(axis=1, keepdims=True) - NEAR_POWER, 0)
@@ -270,7 +286,7 @@ class InferenceMixin:
         Z = x - np.where(back > 0, 0.0, frame.centre * frame.scale)
         with ArraySource(Z) as source:
             resp, _ = source.posterior(family.discriminants(params))
-        return np.eye(resp.shape[1])[resp.argmax(axis=1)]
+        return np.eye(resp.shape[1])[resp.argmax(axis=1)], log_norm
 
     if TYPE_CHECKING:
         n_components: int

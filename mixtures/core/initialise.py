@@ -15,19 +15,22 @@ from .family import AbstractFamily, DegenerateComponentError
 from .frames import Totals
 from .plusplus import plusplus
 from .points import SortedPoints
-from .seeding import Sample, draw, from_responsibilities, nearest, partition
+from .seeding import Sample, draw, from_responsibilities, mapped, nearest, partition
+from .source import AbstractSource
 from .statistics import NONE
 
 LEAST_SAMPLE = 5_000
 SAMPLE_PER_COMPONENT = 400
 """Rows on which k-means runs; all rows are then assigned once. A component of one row in a
 thousand still has five of them."""
+MOST_NUMBERS, FEWEST = 2**21, 20
+"""Many features leave room for fewer rows: 16 MiB of them, or 20 a component."""
 
 
 class Start(NamedTuple):
     """What a start is made from."""
 
-    source: ArraySource
+    source: AbstractSource
     totals: Totals  # of the source, in its frame
     family: AbstractFamily[Any]
     k: int
@@ -36,6 +39,7 @@ class Start(NamedTuple):
 
     def sample(self) -> Sample:
         size = max(LEAST_SAMPLE, SAMPLE_PER_COMPONENT * self.k)
+        size = max(min(size, MOST_NUMBERS // self.source.n_features), FEWEST * self.k)
         return Sample(self.source, self.totals, size, self.rng)
 
 
@@ -44,7 +48,8 @@ def by_kmeans(start: Start) -> Any:
 
     def score(sampled: ArraySource, clusters: Clusters) -> float:
         """The objective that EM would start from."""
-        counts = sampled.accumulate(nearest(*clusters, clusters.centres), NONE, HARD).counts
+        v = nearest(sampled, *clusters, clusters.centres)
+        counts = sampled.accumulate(v, NONE, HARD).counts
         least = min(start.source.n_features + 1.0, 0.5 * sampled.total_weight / start.k)
         if counts.min() < least:  # a cluster of few rows is dense, not good
             return -np.inf
@@ -62,7 +67,7 @@ def by_plusplus(start: Start) -> Any:
     """Greedy k-means++ seeds; each row belongs to its nearest one."""
     sample = start.sample()
     metric = standardised(start.totals)
-    with ArraySource(sample.points @ metric, sample.weights, n_threads=start.n_threads) as source:
+    with ArraySource(mapped(sample.points, metric), sample.weights, n_threads=start.n_threads) as source:
         seeds = plusplus(SortedPoints(source), start.k, start.rng)
     return partition(start.source, start.family, sample.points[seeds], metric)
 
@@ -81,13 +86,13 @@ def by_rows(start: Start) -> Any:
 
 def by_chance(start: Start) -> Any:
     """Uniform random responsibilities, the same for equal rows; needs memory for (n, k)."""
-    distinct, inverse = np.unique(start.source.X, axis=0, return_inverse=True)
-    shares = start.rng.uniform(size=(len(distinct), start.k))
+    groups = start.source.groups()
+    shares = start.rng.uniform(size=(groups.max() + 1, start.k))
     shares /= shares.sum(axis=1, keepdims=True)
     return from_responsibilities(
         start.source,
         start.family,
-        shares[inverse.ravel()],
+        shares[groups],
         np.repeat(start.totals.mean[None], start.k, axis=0),
     )
 

@@ -49,6 +49,11 @@ def refuse_unsquarable(name: str, scale: Array) -> None:
         )
 
 
+def float_type(rows: Any) -> Any:
+    """The type of what a fit to these rows returns: float32 for float32, else float64."""
+    return np.float32 if rows.dtype == np.float32 else np.float64
+
+
 def check_rows(estimator: Any, X: Any, *, reset: bool, ensure_min_samples: int = 1) -> np.ndarray:
     """X as float32 or float64 of shape (n, d), all finite; names and width checked or learnt.
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from .build import compiled
 from .gaussian import full_m_step as _full_m_step_source
 from .gaussian import triangular_discriminants as _triangular_source
+from .normalise import normalise as _normalise_source
 from .scratch import Workspace
-from .steps import POSTERIOR
+from .steps import GIVEN, POSTERIOR, VALUES
 from .sweep import AUTOMATIC
 from .sweep import sweep as _sweep_source
 
@@ -33,6 +34,9 @@ _triangular = compiled(
     _triangular_source,
     "int64(float64[::1], float64[:, ::1], float64[:, :, ::1], float64[:, ::1], float64[:, ::1], "
     "float64[::1])",
+)
+_normalise = compiled(
+    _normalise_source, "float64(float64[:, ::1], float64[::1], float64, boolean, float64[::1])"
 )
 _full_m_step = compiled(
     _full_m_step_source,
@@ -114,6 +118,39 @@ def posterior(
         handle, lo, hi, centre, scale, kind, slopes, offsets, bias, _NO_MATRIX, beta, hard,
         POSTERIOR, out, workspace,
     )  # fmt: skip
+
+
+def values(handle, lo, hi, centre, scale, kind, slopes, offsets, bias, out, workspace):
+    """Add the discriminant values of rows lo..hi to out (k, hi - lo); see `plain.values`."""
+    if not out.shape == (len(bias), hi - lo):
+        raise ValueError(f"Shapes differ: {hi - lo} rows, {len(bias)} components, {out.shape}.")
+    _call(
+        handle, lo, hi, centre, scale, kind, slopes, offsets, bias, _NO_MATRIX, 1.0, False,
+        VALUES, (_NO_VECTOR, _NO_MATRIX, _NO_VECTOR, out, _NO_VECTOR), workspace,
+    )  # fmt: skip
+
+
+def sums(handle, lo, hi, centre, scale, resp, reference, moments, first, second, workspace):
+    """Add the moments of rows lo..hi under given responsibilities; see `plain.sums`."""
+    k = len(resp)
+    if workspace.moments != moments or not resp.shape == (k, hi - lo):
+        raise ValueError(f"Shapes differ: {hi - lo} rows, {resp.shape}, moments {moments}.")
+    if not first.shape == reference.shape == workspace.shape:
+        raise ValueError(f"Shapes differ: {first.shape}, {reference.shape}, {workspace.shape}.")
+    out = np.zeros(k), first, second.reshape(-1), resp, _NO_VECTOR
+    _call(
+        handle, lo, hi, centre, scale, GIVEN, _NO_MATRIX, _NO_MATRIX, np.zeros(k), reference,
+        1.0, False, moments, out, workspace,
+    )  # fmt: skip
+
+
+def normalise(value, weight, beta, hard, log_norm):
+    """Values (k, b) to responsibilities times weights, in place; see `plain.normalise`."""
+    k, size = value.shape
+    if weight is not None and len(weight) != size or len(log_norm) != size:
+        raise ValueError(f"Shapes differ: values {value.shape}, log-norms {log_norm.shape}.")
+    weight = _NO_VECTOR if weight is None else np.require(weight, np.float64, ["C", "W", "A"])
+    return _normalise(value, weight, beta, hard, log_norm)
 
 
 def _call(

@@ -114,6 +114,41 @@ def posterior(
         )
 
 
+def values(handle, lo, hi, centre, scale, kind, slopes, offsets, bias, out, workspace):
+    """Add the discriminant values of rows lo..hi to out (k, hi - lo)."""
+    X, _ = handle
+    for start in range(lo, hi, BLOCK):
+        stop = min(start + BLOCK, hi)
+        Z = (X[start:stop].astype(np.float64) - centre) * scale
+        out[:, start - lo : stop - lo] += _values(Z, kind, slopes, offsets, bias).T
+
+
+def sums(handle, lo, hi, centre, scale, resp, reference, moments, first, second, workspace):
+    """Add the moments of rows lo..hi under given responsibilities times weights (k, hi - lo)."""
+    X, _ = handle
+    for start in range(lo, hi, BLOCK):
+        stop = min(start + BLOCK, hi)
+        Z = (X[start:stop].astype(np.float64) - centre) * scale
+        r = resp[:, start - lo : stop - lo].T
+        for k, m in enumerate(reference):
+            first[k] += r[:, k] @ (Z - m)
+        _second(Z, r, reference, moments, second)
+
+
+def normalise(value, weight, beta, hard, log_norm):
+    """Discriminant values (k, b) to responsibilities times weights (b,), in place.
+
+    Writes the log-normalisers (b,); returns their weighted sum. `weight` None: all one.
+    """
+    resp, norm = _responsibilities(np.ascontiguousarray(value.T), beta, hard)
+    log_norm[:] = norm
+    if weight is None:
+        value[:] = resp.T
+        return float(norm.sum())
+    value[:] = (resp * weight[:, None]).T
+    return float(weight @ norm)
+
+
 def workspace(kind, moments, n_features, n_components):
     """Scratch memory for one thread; the plain twin needs none."""
     return None

@@ -35,7 +35,8 @@ from .tiles import (
 )
 
 LINEAR, DIAGONAL, TRIANGULAR = 0, 1, 2
-POSTERIOR = -1  # as `moments`: no sums, write the responsibilities
+GIVEN = -1  # as `kind`: no discriminants, responsibilities times weights are known
+POSTERIOR, VALUES = -1, -2  # as `moments`: no sums, write responsibilities or add up values
 FAR = 1e4  # squared distance in widths, from which the dense path would lose 1e-12 and more
 NEGLIGIBLE = 1e-18  # responsibilities that change no bit of a sum of second moments
 # From SPARSE_FEATURES features, the queue is the faster path when a smaller share of the
@@ -105,13 +106,31 @@ def discriminants(kind, slopes, offsets, bias, k, Z, ld, d, padded, values, ahea
 
 
 @inline
+def take_given(resp, first, size, padded, k, values, ld):
+    """Columns first.. of resp (k, m), `size` of them and zeros, as the values of a block."""
+    for c in range(k):
+        for s in range(size):
+            values[c * ld + s] = resp[c, first + s]
+        for s in range(size, padded):
+            values[c * ld + s] = 0.0
+
+
+@inline
+def add_values(values, ld, k, size, out, first):
+    """A block's values to columns first.. of out (k, m)."""
+    for c in range(k):
+        for s in range(size):
+            out[c, first + s] += values[c * ld + s]
+
+
+@inline
 def ill_conditioned(kind, moments, offsets, reference, d, k):
     """Whether the dense path would cancel: a component whose centre is far from the frame's, in
     its own widths. LINEAR discriminants tell no widths: then dense only about the centre itself
     (their families need no second moments in a sweep). NaN counts as far."""
-    if moments in (NO_MOMENTS, POSTERIOR):
+    if moments <= NO_MOMENTS:
         return False
-    if kind == LINEAR:
+    if kind in (LINEAR, GIVEN):
         for c in range(k):
             for j in range(d):
                 if reference[c, j] != 0.0:

@@ -24,8 +24,11 @@ from .rows import fill, norms
 from .scratch import DIAGONAL_MOMENTS, FULL_MOMENTS, NORM
 from .steps import (
     DENSE_FEATURES,
+    GIVEN,
     POSTERIOR,
     SPARSE_FEATURES,
+    VALUES,
+    add_values,
     begin_queues,
     centred_out,
     discriminants,
@@ -38,6 +41,7 @@ from .steps import (
     shift_to_reference,
     sum_centred_block,
     sum_table,
+    take_given,
 )
 from .tiles import VECTORS
 
@@ -50,13 +54,17 @@ def sweep(
     centre, scale,  # IN, (d,)
     kind, slopes, offsets, bias, reference,  # IN, see `Discriminants`
     beta, hard,  # IN, see `Assignment`
-    moments,  # IN, see `core/statistics.py`, or POSTERIOR
+    moments,  # IN, see `core/statistics.py`, or POSTERIOR or VALUES
     path,  # IN, AUTOMATIC, DENSE or STABLE
     counts, first, second,  # IN-OUT, (k,), (k, d), flat
-    resp, log_norm,  # OUT, (hi - lo, k), (hi - lo,), for POSTERIOR
+    resp, log_norm,  # OUT, (hi - lo, k), (hi - lo,), for POSTERIOR; (k, hi - lo) of VALUES, GIVEN
     buffer, plan,  # IN-OUT, the workspace
 ):  # fmt: skip
-    """Add the statistics of rows lo..hi, or write their responsibilities; return sum w log-norm."""
+    """Add the statistics of rows lo..hi, or write their responsibilities; return sum w log-norm.
+
+    A model of several kinds of columns takes the steps one by one: the values that these columns
+    contribute are added to `resp`, and sums are taken under responsibilities made of all of them.
+    """
     n, x, itemsize, weights, weight_size = rows[0], rows[1], rows[2], rows[3], rows[4]
     d, k, ld, block, stride = plan[S.D], plan[S.K], plan[S.LD], plan[S.BLOCK], plan[S.STRIDE]
     base, tables = address(buffer), address(plan)
@@ -71,7 +79,7 @@ def sweep(
     for j in range(d):
         buffer[plan[S.CENTRE] + j], buffer[plan[S.SCALE] + j] = centre[j], scale[j]
 
-    posterior = moments == POSTERIOR
+    posterior = moments <= POSTERIOR
     stable = path == STABLE
     if path == AUTOMATIC:
         stable = ill_conditioned(kind, moments, offsets, reference, d, k)
@@ -103,10 +111,16 @@ def sweep(
         padded = (size + VECTORS * W - 1) // (VECTORS * W) * (VECTORS * W)
         frame = base + 8 * plan[S.CENTRE], base + 8 * plan[S.SCALE]
         load_block(x, itemsize, n, d, start, size, padded, frame[0], frame[1], Zs, ld, tail)
-        discriminants(
-            kind, address(slopes), address(offsets), address(bias), k, Zs, ld, d, padded, values,
-            x + (start + block) * d * itemsize, ask,
-        )  # fmt: skip
+        if kind == GIVEN:
+            take_given(resp, start - lo, size, padded, k, buffer[plan[S.VALUES] :], ld)
+        else:
+            discriminants(
+                kind, address(slopes), address(offsets), address(bias), k, Zs, ld, d, padded,
+                values, x + (start + block) * d * itemsize, ask,
+            )  # fmt: skip
+        if moments == VALUES:
+            add_values(buffer[plan[S.VALUES] :], ld, k, size, resp, start - lo)
+            continue
         block_mode = mode
         if bulk and size == padded and not (queue or look):
             block_mode = BULK
@@ -121,7 +135,8 @@ def sweep(
                     buffer[plan[S.WEIGHT] + s] = 1.0
             for s in range(size, padded):
                 buffer[plan[S.WEIGHT] + s] = 0.0
-        responsibilities(block_mode, values, ld, k, padded, beta, weight, norm, total)
+        if kind != GIVEN:
+            responsibilities(block_mode, values, ld, k, padded, beta, weight, norm, total)
         if posterior:
             for s in range(size):
                 log_norm[start - lo + s] = buffer[plan[S.LOG_NORM] + s]
