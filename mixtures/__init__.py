@@ -1,8 +1,16 @@
 """Classical mixture modelling, scikit-learn compatible."""
 
 from ._version import __version__
+from .bernoulli import BernoulliMixture
 from .gaussian import GaussianMixture
 from .kmeans import KMeans, kmeans_plusplus
 from .poisson import PoissonMixture
 
-__all__ = ["GaussianMixture", "KMeans", "PoissonMixture", "kmeans_plusplus", "__version__"]
+__all__ = [
+    "BernoulliMixture",
+    "GaussianMixture",
+    "KMeans",
+    "PoissonMixture",
+    "kmeans_plusplus",
+    "__version__",
+]

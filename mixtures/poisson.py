@@ -39,9 +39,7 @@ class Poisson(AbstractFamily[PoissonParams]):
         return Discriminants(LINEAR, np.ascontiguousarray(slopes), none, bias, origin)
 
     def m_step(self, stats, params):
-        events = stats.first + self.prior.pseudo_events
-        rows = stats.counts[:, None] + self.prior.rate
-        rates = np.divide(events, rows, out=params.rates.copy(), where=rows > 0)
+        rates = self.prior.mode(stats.first, stats.counts[:, None], params.rates)
         return PoissonParams(self.weight_prior.mode(stats.counts), rates)
 
     def guess(self, centres):
@@ -52,6 +50,11 @@ class Poisson(AbstractFamily[PoissonParams]):
 
     def log_prior(self, params):
         return self.prior.log_density(params.rates) + self.weight_prior.log_density(params.weights)
+
+    def gradient(self, stats, params):
+        weights = self.weight_prior.gradient(stats.counts, params.weights)
+        rates = self.prior.gradient(stats.first, stats.counts[:, None], params.rates)
+        return np.concatenate([weights, rates.ravel()])
 
     def sample(self, params, component, n, rng):
         return rng.poisson(params.rates[component], (n, params.rates.shape[1])).astype(float)
@@ -71,7 +74,7 @@ class PoissonMixture(AbstractMixture):
     ----------
     n_components : int, default=1
     prior : Gamma, default=None
-        On every rate; None is flat (maximum likelihood).
+        On the rates; None is flat (maximum likelihood).
     weight_prior : Dirichlet, default=None
         On the mixing weights; None is flat.
 

@@ -63,6 +63,10 @@ class AbstractFamily(ABC, Generic[P]):
         `params` are the current ones: what a component keeps when no row is assigned to it.
         """
 
+    def start(self, stats: SufficientStatistics, centres: Array) -> P:
+        """Parameters to start from, given the statistics of clusters around k centres (k, d)."""
+        return self.m_step(stats, self.guess(centres))
+
     @abstractmethod
     def guess(self, centres: Array) -> P:
         """Parameters around k centres (k, d), before any responsibilities are known."""

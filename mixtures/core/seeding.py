@@ -94,7 +94,7 @@ def partition(
     stats = source.accumulate(
         nearest(source, centres, metric, family.reference(centres)), family.moments, HARD
     )
-    return family.m_step(stats, family.guess(centres))
+    return family.start(stats, centres)
 
 
 def mapped(points: Array, metric: Array) -> Array:
@@ -114,4 +114,4 @@ def from_responsibilities(
 ) -> Any:
     """The family's parameters for given responsibilities (n, k), about `centres` (k, d)."""
     stats = source.given(responsibilities, family.reference(centres), family.moments)
-    return family.m_step(stats, family.guess(centres))
+    return family.start(stats, centres)

@@ -72,6 +72,7 @@ class AbstractSource(ABC):
         self.n_rows, self.n_features = shape
         self.total_weight = float(self.n_rows if sample_weight is None else sample_weight.sum())
         self.frame = Frame.identity(self.n_features) if frame is None else frame
+        self.coding: Any = None  # the rows before they were coded, if they were
         self._n_threads = n_threads
         self._pool: OrderedPool | None = None
         self._workspaces: dict[Any, SimpleQueue[Any]] = {}

@@ -7,8 +7,12 @@ from abc import ABC, abstractmethod
 from functools import cache
 
 import numpy as np
+from scipy.special import expit, logit
 
 from .discriminants import Array
+
+NEAR = math.log(100.0)
+"""Coordinates beyond stand for probabilities and rates within 0.01 of the end of their range."""
 
 
 class Coordinates(ABC):
@@ -22,6 +26,15 @@ class Coordinates(ABC):
 
     def size(self, shape: tuple[int, ...]) -> int:
         return math.prod(shape)
+
+    def ends(self, vector: Array) -> np.ndarray:
+        """-1 or 1 where a coordinate is so far down or up that an end of its range is near, or 0."""
+        return np.zeros(len(vector), dtype=int)
+
+    def sums(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Which sum a coordinate belongs to (0, 1, ...), where adding one number to all of its own
+        changes nothing; -1 for those that belong to none."""
+        return np.full(self.size(shape), -1)
 
 
 class Real(Coordinates):
@@ -44,13 +57,34 @@ class Positive(Coordinates):
     def unpack(self, vector: Array, shape: tuple[int, ...]) -> Array:
         return np.exp(vector).reshape(shape)
 
+    def ends(self, vector: Array) -> np.ndarray:
+        return -(vector < -NEAR).astype(int)
 
-class Simplex(Positive):
-    """Weights that sum to one: their logarithms, normalised on the way back."""
+
+class UnitInterval(Coordinates):
+    """Probabilities: their log-odds, infinite at zero and one, and exact there."""
+
+    def pack(self, array: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            return np.asarray(logit(array)).ravel()
 
     def unpack(self, vector: Array, shape: tuple[int, ...]) -> Array:
-        weights = np.exp(vector - vector.max())
-        return (weights / weights.sum()).reshape(shape)
+        return np.asarray(expit(vector)).reshape(shape)
+
+    def ends(self, vector: Array) -> np.ndarray:
+        return (vector > NEAR).astype(int) - (vector < -NEAR)
+
+
+class Simplex(Positive):
+    """Weights that sum to one along the last axis: their logarithms, normalised on the way back."""
+
+    def unpack(self, vector: Array, shape: tuple[int, ...]) -> Array:
+        logs = vector.reshape(shape)
+        weights = np.exp(logs - logs.max(axis=-1, keepdims=True))
+        return weights / weights.sum(axis=-1, keepdims=True)
+
+    def sums(self, shape: tuple[int, ...]) -> np.ndarray:
+        return np.repeat(np.arange(math.prod(shape[:-1])), shape[-1])
 
 
 @cache

@@ -25,6 +25,8 @@ LAST_EXACT = 2**53
 
 FLOATS = [np.float64, np.float32]
 
+INTEGERS = [np.dtype(f"{sign}{size}") for sign in "iu" for size in (1, 2, 4, 8)]
+
 SQUARABLE = 2.0**-510, 2.0**510
 """Standard deviations whose squares are numbers."""
 
@@ -80,6 +82,21 @@ def check_rows(estimator: Any, X: Any, *, reset: bool, ensure_min_samples: int =
         )
     return validate_data(
         estimator, X, dtype=FLOATS, reset=reset, ensure_min_samples=ensure_min_samples
+    )
+
+
+def check_codes(
+    estimator: Any, X: Any, *, reset: bool, ensure_min_samples: int = 1, sparse: bool = True
+) -> Any:
+    """X as booleans, integers or floats of shape (n, d), NaN allowed, or as CSR of floats."""
+    return validate_data(
+        estimator,
+        X,
+        dtype=[np.float64, np.float32, np.bool_, *INTEGERS],
+        accept_sparse="csr" if sparse else False,
+        ensure_all_finite="allow-nan",
+        reset=reset,
+        ensure_min_samples=ensure_min_samples,
     )
 
 
@@ -189,6 +206,16 @@ def check_shape(name: str, array: ArrayLike, shape: tuple[int, ...]) -> Array:
     if not np.isfinite(a).all():
         raise ValueError(f"The parameter '{name}' should be finite, but contains NaN or infinity.")
     return a
+
+
+def check_range(name: str, array: Array, low: float, high: float) -> Array:
+    """A parameter array whose numbers are within bounds, or ValueError."""
+    if array.size and not (low <= array.min() and array.max() <= high):
+        raise ValueError(
+            f"The parameter '{name}' should be in the range [{low:g}, {high:g}], but got max value "
+            f"{array.max():.5g}, min value {array.min():.5g}"
+        )
+    return array
 
 
 def check_weights(weights: ArrayLike, n_components: int) -> Array:

@@ -1,9 +1,4 @@
-"""Conjugate priors: pseudo-data added to the sufficient statistics.
-
-One M-step formula serves maximum likelihood and MAP: a prior adds pseudo-counts and pseudo-sums,
-and the flat prior adds zeros. The objective that EM climbs and reports is log-likelihood plus
-log-prior. k components, d features, N_k the responsibility-weighted count of component k.
-"""
+"""The normal-inverse-Wishart prior, on means and covariances."""
 
 from __future__ import annotations
 
@@ -11,125 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import gammaln, multigammaln, xlogy
+from scipy.special import multigammaln
 
-from .core.discriminants import Array, Frame
+from ..core.discriminants import Array, Frame
 
 SINGULAR = 1e-12
 """Eigenvalues of a prior's scale below this share of the largest are rounding."""
-
-
-@dataclass(frozen=True, eq=False)
-class Dirichlet:
-    """Dirichlet prior on the mixing weights.
-
-    Its pseudo-data are ``concentration - 1`` rows in each component, so that
-
-    ``weight_k = (N_k + concentration_k - 1) / (N + sum(concentration) - k)``
-
-    (Bishop 2006, exercise 9.18 and section 10.2.1). ``Dirichlet(1)`` is flat.
-
-    Parameters
-    ----------
-    concentration : float or array-like of shape (k,), default=1.0
-        Finite and at least one; below one the density is unbounded where a weight is zero.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from mixtures.priors import Dirichlet
-    >>> Dirichlet(2.0).mode(np.array([0.0, 2.0]))
-    array([0.25, 0.75])
-    """
-
-    concentration: ArrayLike = 1.0
-
-    def __post_init__(self) -> None:
-        a = np.asarray(self.concentration, dtype=float)
-        if a.ndim > 1 or not np.all(np.isfinite(a) & (a >= 1)):
-            raise ValueError(
-                "Dirichlet expects concentration to be finite and >= 1 (a number, or one a "
-                f"component), but got {self.concentration!r}. Below 1 the posterior has no "
-                "maximum inside the simplex; use 1 for a flat prior."
-            )
-
-    def pseudo_counts(self, n_components: int) -> Array:
-        """``concentration - 1`` for each of k components, shape (k,).
-
-        Raises ValueError if `concentration` has another length.
-        """
-        a = np.asarray(self.concentration, dtype=float)
-        if a.ndim == 1 and len(a) != n_components:
-            raise ValueError(
-                f"Dirichlet expects one concentration or one for each of the {n_components} "
-                f"components, but got {len(a)}. Pass {n_components} of them."
-            )
-        return np.broadcast_to(a - 1.0, (n_components,))
-
-    def mode(self, counts: Array) -> Array:
-        """Weights (k,) of largest posterior density after `counts` (k,) rows were assigned."""
-        mass = counts + self.pseudo_counts(len(counts))
-        return mass / mass.sum()
-
-    def log_density(self, weights: Array) -> float:
-        """Log-density at `weights` (k,) in nats; zero everywhere for the flat prior."""
-        extra = self.pseudo_counts(len(weights))
-        if not extra.any():
-            return 0.0
-        a = extra + 1.0
-        return float(xlogy(extra, weights).sum() + gammaln(a.sum()) - gammaln(a).sum())
-
-
-@dataclass(frozen=True, eq=False)
-class Gamma:
-    """Gamma prior on rates, density proportional to ``rate**(shape - 1) exp(-rate_ * rate)``.
-
-    Its pseudo-data are ``shape - 1`` events in ``rate`` rows, so that a Poisson component has
-
-    ``rate_kj = (sum_i r_ik x_ij + shape - 1) / (N_k + rate)``
-
-    (Bishop 2006, section 2.3.6 for the conjugacy). ``Gamma(1, 0)`` is flat.
-
-    Parameters
-    ----------
-    shape : float, default=1.0
-        At least one; below one the density is unbounded at rate zero.
-    rate : float, default=0.0
-        Rows of pseudo-data, at least zero.
-
-    Examples
-    --------
-    >>> from mixtures.priors import Gamma
-    >>> Gamma(shape=3.0, rate=1.0).pseudo_events
-    2.0
-    """
-
-    shape: float = 1.0
-    rate: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not (np.isfinite(self.shape) and self.shape >= 1):
-            raise ValueError(
-                f"Gamma expects shape to be finite and >= 1, but got {self.shape!r}. "
-                "Use 1 for no pseudo-events."
-            )
-        if not (np.isfinite(self.rate) and self.rate >= 0):
-            raise ValueError(
-                f"Gamma expects rate to be finite and >= 0, but got {self.rate!r}. "
-                "Use 0 for no pseudo-rows."
-            )
-
-    @property
-    def pseudo_events(self) -> float:
-        """``shape - 1``, events in each feature of each component."""
-        return self.shape - 1.0
-
-    def log_density(self, rates: Array) -> float:
-        """Sum of log-densities at `rates` in nats, unnormalised where the prior is improper."""
-        total = xlogy(self.pseudo_events, rates).sum() - self.rate * rates.sum()
-        if self.rate > 0:
-            total += rates.size * (self.shape * np.log(self.rate) - gammaln(self.shape))
-        return float(total)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,124 @@
+"""What mixtures of discrete rows have in common: no frame, and probabilities that may be zero."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from . import validation
+from .discriminants import Array, Discriminants, Frame
+from .estimator import AbstractMixture
+from .family import AbstractFamily
+from .frames import Totals
+from .source import AbstractSource
+from .statistics import SufficientStatistics
+
+P = TypeVar("P")
+
+BLEND = 1.0 / 64.0
+"""Share of the pooled estimate in a start: a probability of zero would stay zero for ever."""
+
+NEVER = -1e300
+"""Logarithm of zero where it is multiplied: zero events times it are zero."""
+
+IMPOSSIBLE = -1e290
+"""Log-density below which `NEVER` was in the sum: the row has probability zero."""
+
+UNLIKELY = -1e6
+"""Stands for the logarithm of a vanishing probability: larger than what any likely row loses."""
+
+
+class AbstractDiscreteFamily(AbstractFamily[P]):
+    """A family whose parameters, but for the weights, form a convex set."""
+
+    def start(self, stats: SufficientStatistics, centres: Array) -> P:
+        """Those of the clusters, drawn a little towards those of all rows together."""
+        own = self.m_step(stats, self.guess(centres))
+        everywhere = stats._replace(
+            counts=np.full_like(stats.counts, stats.counts.sum()),
+            first=np.broadcast_to(stats.first.sum(axis=0), stats.first.shape),
+        )
+        pooled: Any = self.m_step(everywhere, self.guess(centres))
+        fields: Any = own
+        blended = {
+            name: getattr(own, name) + BLEND * (getattr(pooled, name) - getattr(own, name))
+            for name in fields._fields
+            if name != "weights"
+        }
+        return fields._replace(**blended)
+
+
+def softened(v: Discriminants) -> Discriminants:
+    """The same discriminants with vanishing probabilities in place of zeros."""
+    return v._replace(
+        slopes=np.maximum(v.slopes, UNLIKELY), offsets=np.maximum(v.offsets, UNLIKELY)
+    )
+
+
+class AbstractDiscreteMixture(AbstractMixture):
+    """Base of mixtures of counts, answers and categories."""
+
+    _centred: ClassVar[bool] = False
+
+    _ranges: ClassVar[dict[str, tuple[float, float]]] = {}
+    """Least and largest value of the parameters, where a start may be given."""
+
+    def _fitted_family(self) -> tuple[AbstractFamily[Any], Any, Frame]:
+        return self._fitted_to(None)
+
+    def _fitted_to(self, rows: Any) -> tuple[AbstractFamily[Any], Any, Frame]:
+        params, frame = self._attribute_params(), Frame.identity(self.n_features_in_)
+        return self._bound(rows), params, frame
+
+    @abstractmethod
+    def _bound(self, rows: Any) -> AbstractFamily[Any]:
+        """The family with its priors, for validated rows; None: for none in particular."""
+
+    def _family(self, source: Any, totals: Any) -> AbstractFamily[Any]:
+        return self._bound(source.coding)
+
+    def _given_start(self, n_features: int) -> dict[str, Array]:
+        given = {}
+        for name in self._params._fields:
+            value = getattr(self, f"{name}_init", None)
+            if value is not None and name == "weights":
+                given[name] = validation.check_weights(value, self.n_components)
+            elif value is not None:
+                shape = self.n_components, n_features
+                array = validation.check_shape(name, value, shape)
+                given[name] = validation.check_range(name, array, *self._ranges[name])
+        return given
+
+    def _far_rows(
+        self, family: AbstractFamily[Any], params: Any, frame: Frame, rows: Any, log_norm: Array
+    ) -> tuple[Array, Array]:
+        """Responsibilities and log-normalisers of rows that no component can have made, or nearly.
+
+        Zeros are taken for the limit of vanishing probabilities, so a component is the more likely
+        the fewer of them a row contradicts.
+        """
+        with self._opened(rows, frame) as source:
+            resp, _ = source.posterior(softened(family.discriminants(params)))
+        return resp, np.where(log_norm > IMPOSSIBLE, log_norm, -np.inf)
+
+
+class AbstractCodedMixture(AbstractDiscreteMixture):
+    """Base of mixtures whose validated rows know how they are coded: see `core.answers`."""
+
+    @contextmanager
+    def _source(self, X: Any, w: Array | None) -> Iterator[tuple[Any, Totals]]:
+        X.refuse_unanswered(type(self).__name__)
+        with X.source(w, merge=True, n_threads=self.n_threads) as source:
+            yield source, source.totals()
+
+    def _opened(self, rows: Any, frame: Frame) -> AbstractSource:
+        return rows.source(n_threads=self.n_threads)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags

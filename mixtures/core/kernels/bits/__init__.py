@@ -1,0 +1,1 @@
+"""The E-step on rows of bits."""
