@@ -80,12 +80,15 @@ def _define(
 
 
 def micro_kernel(
-    variants: Iterable[int], single: bool = False, numbers: ir.Type = DOUBLE
+    variants: Iterable[int],
+    single: bool = False,
+    numbers: ir.Type = DOUBLE,
+    width: int = WIDTH,
 ) -> Callable[[Callable[..., None]], Any]:
     """Decorate an emitter whose arguments are annotated with the kinds above.
 
     A `single` one works with vectors of floats, of twice the width; `numbers` is what arguments of
-    the kind Numbers point to.
+    the kind Numbers point to. `width` is for kernels that are faster with narrower vectors.
     """
     kinds = {**_KINDS, "Numbers": (numbers.as_pointer(), types.intp)}
     suffix = ".single" * single + ".float" * (numbers is FLOAT)
@@ -97,7 +100,7 @@ def micro_kernel(
 
         def variant_body(variant: int) -> Callable[..., None]:
             def body(builder: ir.IRBuilder, *arguments: ir.Value) -> None:
-                e = Emitter(builder, 2 * WIDTH, FLOAT) if single else Emitter(builder, WIDTH)
+                e = Emitter(builder, 2 * width, FLOAT) if single else Emitter(builder, width)
                 emit(e, variant, *arguments)
 
             return body

@@ -1,0 +1,171 @@
+"""Layer 3 on rows of bits: the range driver, and the tables of a sweep.
+
+`space` is what `workspace` of `compiled.py` returns: the values of a block by row and by
+component, tables of subset sums, sums by feature, and the row weights and log-norms of a block.
+"""
+
+from __future__ import annotations
+
+from ..assignment import BULK, HARD, SOFT, TEMPERED, responsibilities
+from ..microkernel import WIDTH as W
+from ..microkernel import address
+from ..rows import to_rows
+from ..steps import inline
+from .lookup import LANES, look_up_features, look_up_rows, subset_sums
+
+TABLES = 3072  # doubles, 24 KiB, of tables that are used together: they stay in the level-1 cache
+SUMS, POSTERIOR, VALUES, GIVEN = 0, 1, 2, 3  # what a sweep is for
+
+
+def tables_of(
+    slopes, offsets,  # IN, (d, k)
+    tiles,  # IN, (tiles + 1,): the vectors at which tiles of components begin, and the end
+    tables,  # OUT, flat: (ceil(d / 4), 16, lanes of the tile) for each tile
+):  # fmt: skip
+    """What each value of each nibble of a row adds to the components' discriminants."""
+    d, k = slopes.shape
+    at = 0
+    for tile in range(len(tiles) - 1):
+        first, size = tiles[tile] * LANES, (tiles[tile + 1] - tiles[tile]) * LANES
+        wide = min(size, k - first)
+        for q in range((d + 3) // 4):
+            for m in range(16):
+                for c in range(size):
+                    tables[at + c] = 0.0
+                for j in range(4 * q, min(4 * q + 4, d)):
+                    if (m >> (j - 4 * q)) & 1:
+                        for c in range(wide):
+                            tables[at + c] += slopes[j, first + c]
+                    else:
+                        for c in range(wide):
+                            tables[at + c] += offsets[j, first + c]
+                at += size
+
+
+def columns_of(nibbles, columns):  # IN (n, Q); OUT (ceil(n / 4), up(d, 8)), zeros
+    """Four rows of a feature to a byte: the nibbles of four rows, transposed."""
+    n, width = nibbles.shape
+    for g in range(columns.shape[0]):
+        for i in range(4 * g, min(4 * g + 4, n)):
+            for q in range(width):
+                code = nibbles[i, q]
+                for t in range(4):
+                    columns[g, 4 * q + t] |= ((code >> t) & 1) << (i - 4 * g)
+
+
+@inline
+def score_block(nibbles, start, size, tiles, tables, bias, values, turned):
+    """Discriminant values of a block: by row in `values`, by component in `turned`."""
+    width, line, most = nibbles.shape[1], values.shape[1], turned.shape[1]
+    for s in range(size):
+        for c in range(line):
+            values[s, c] = bias[c]
+    for tile in range(len(tiles) - 1):
+        first, height = tiles[tile] * LANES, tiles[tile + 1] - tiles[tile]
+        chunk = max(TABLES // (16 * height * LANES), 1)
+        for q in range(0, width, chunk):
+            look_up_rows(
+                height, address(tables) + 8 * 16 * (first * width + q * height * LANES),
+                min(chunk, width - q), address(nibbles) + start * width + q, width, size,
+                address(values) + 8 * first, line,
+            )  # fmt: skip
+    padded = (size + W - 1) // W * W
+    to_rows(0, address(values), line, padded, line, address(turned), most)
+
+
+@inline
+def sum_block(columns, start, size, tiles, turned, k, values, subsets, sums, counts):
+    """Add what a block's responsibilities, by component in `turned`, give to the features."""
+    features, line, most = columns.shape[1], values.shape[1], turned.shape[1]
+    padded, groups = (size + W - 1) // W * W, (size + 3) // 4
+    for c in range(k, line):
+        for s in range(padded):
+            turned[c, s] = 0.0
+    to_rows(0, address(turned), most, line, padded, address(values), line)
+    for s in range(size):  # one addition a row for whole vectors of components
+        for c in range(line):
+            counts[c] += values[s, c]
+    for tile in range(len(tiles) - 1):
+        first, height = tiles[tile] * LANES, tiles[tile + 1] - tiles[tile]
+        room = len(subsets) // (16 * height * LANES)
+        for g in range(0, groups, room):
+            here = min(room, groups - g)
+            subset_sums(
+                height, address(values) + 8 * (4 * g * line + first), line, here, address(subsets)
+            )
+            look_up_features(
+                height, address(subsets), here, address(columns) + (start // 4 + g) * features,
+                features, address(sums) + 8 * features * first,
+            )  # fmt: skip
+
+
+def sweep(
+    nibbles, columns, weight,  # IN, (n, Q), (ceil(n / 4), up(d, 8)), (n,) or (0,)
+    lo, hi,  # IN, lo a multiple of 4
+    task,  # IN
+    tiles, tables, bias,  # IN, see `tables_of`; (line,)
+    beta, hard,  # IN, see `Assignment`
+    counts, first,  # IN-OUT, (k,), (k, d), of SUMS and GIVEN
+    resp, log_norm,  # OUT, (hi - lo, k), (hi - lo,) of POSTERIOR; (k, hi - lo) of VALUES, GIVEN
+    space,  # IN-OUT
+):  # fmt: skip
+    """Add the statistics of rows lo..hi, or write what `task` asks for; return sum w log-norm."""
+    values, turned, subsets, sums, own, w, norm, total = space
+    k, block, most = len(counts), values.shape[0], turned.shape[1]
+    mode = SOFT
+    if hard:
+        mode = HARD
+    elif beta != 1.0:
+        mode = TEMPERED
+    weighted = len(weight) > 0 and task == SUMS
+    gather = task in (SUMS, GIVEN)
+    total[:] = 0.0
+    if gather:
+        sums[:], own[:] = 0.0, 0.0
+    for start in range(lo, hi, block):
+        size = min(block, hi - start)
+        padded = (size + W - 1) // W * W
+        if task == GIVEN:
+            for c in range(k):
+                for s in range(size):
+                    turned[c, s] = resp[c, start - lo + s]
+                for s in range(size, padded):
+                    turned[c, s] = 0.0
+        else:
+            score_block(nibbles, start, size, tiles, tables, bias, values, turned)
+            if task == VALUES:
+                for c in range(k):
+                    for s in range(size):
+                        resp[c, start - lo + s] += turned[c, s]
+                continue
+            kind = mode
+            if mode == SOFT and size == padded and task == SUMS and not weighted:
+                kind = BULK
+            else:
+                for s in range(padded):
+                    w[s] = 0.0
+                    if s < size:
+                        w[s] = 1.0
+                        if weighted:
+                            w[s] = weight[start + s]
+            responsibilities(
+                kind, address(turned), most, k, padded, beta, address(w), address(norm),
+                address(total),
+            )  # fmt: skip
+            if task == POSTERIOR:
+                for s in range(size):
+                    log_norm[start - lo + s] = norm[s]
+                    for c in range(k):
+                        resp[start - lo + s, c] = turned[c, s]
+                continue
+        sum_block(columns, start, size, tiles, turned, k, values, subsets, sums, own)
+    if gather:
+        for tile in range(len(tiles) - 1):
+            begin, end = tiles[tile] * LANES, tiles[tile + 1] * LANES
+            at = begin * columns.shape[1]
+            for c in range(begin, min(end, k)):
+                if task == SUMS:
+                    counts[c] += own[c]
+                for j in range(first.shape[1]):
+                    first[c, j] += sums[at + j * (end - begin) + c - begin]
+    return total.sum()
