@@ -53,7 +53,8 @@ class Bernoulli(AbstractDiscreteFamily[BernoulliParams]):
         return ones, known
 
     def m_step(self, stats, params):
-        probabilities = self.prior.mode(*self._answers(stats), params.probabilities)
+        ones, known = self._answers(stats)
+        probabilities = self.prior.mode(ones, known, params.probabilities)
         return BernoulliParams(self.weight_prior.mode(stats.counts), probabilities)
 
     def guess(self, centres):
@@ -69,7 +70,8 @@ class Bernoulli(AbstractDiscreteFamily[BernoulliParams]):
 
     def gradient(self, stats, params):
         weights = self.weight_prior.gradient(stats.counts, params.weights)
-        answers = self.prior.gradient(*self._answers(stats), params.probabilities)
+        ones, known = self._answers(stats)
+        answers = self.prior.gradient(ones, known, params.probabilities)
         return np.concatenate([weights, answers.ravel()])
 
     def sample(self, params, component, n, rng):
@@ -115,7 +117,7 @@ class BernoulliMixture(AbstractCodedMixture):
     array([1])
     """
 
-    _params, _ranges = BernoulliParams, {"probabilities": (0.0, 1.0)}  # noqa: RUF012
+    _params, _ranges = BernoulliParams, {"probabilities": (0.0, 1.0)}
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **AbstractMixture._parameter_constraints,
         "binarize": [Interval(Real, None, None, closed="neither"), None],

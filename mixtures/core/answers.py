@@ -32,7 +32,7 @@ class Answers(NamedTuple):
     def dtype(self) -> Any:
         return self.X.dtype
 
-    def __getitem__(self, rows: Any) -> Answers:  # type: ignore[override]
+    def __getitem__(self, rows: Any) -> Answers:
         return Answers(self.X[rows], self.gaps)
 
     def source(
@@ -58,9 +58,7 @@ class Answers(NamedTuple):
         unit = np.ones(d + m)
         unit[self.gaps] = unit[d:] = np.sqrt(2.0)  # an answer and its opposite are two bits apart
         nibbles = pack(n, d + m, code)
-        return BitSource(
-            nibbles, d + m, sample_weight, unit=unit, merge=merge, n_threads=n_threads
-        )
+        return BitSource(nibbles, d + m, sample_weight, unit=unit, merge=merge, n_threads=n_threads)
 
     def refuse_unanswered(self, name: str) -> None:
         """ValueError for a feature without a single known answer."""
@@ -85,7 +83,7 @@ def binarised(X: Any, threshold: float | None) -> Any:
         ones = X.copy()
         ones.data = (X.data > threshold).astype(np.float64)
         return ones
-    ones = X > threshold
+    ones = np.greater(X, threshold)
     missing = X != X
     return np.where(missing, np.nan, ones) if missing.any() else ones
 

@@ -148,8 +148,8 @@ def kmeans(
     sample: Sample, metric: Array, k: int, rng: np.random.RandomState, n_threads: int | None = 1
 ) -> Array:
     """Lloyd's iterations from greedy k-means++ seeds, in a metric (d, q): centres (k, d)."""
-    points = mapped(sample.points, metric)
-    with ArraySource(points, sample.weights, n_threads=n_threads) as source:
+    white = mapped(sample.points, metric)
+    with ArraySource(white, sample.weights, n_threads=n_threads) as source:
         points = SortedPoints(source)
         seeds = plusplus(points, k, rng)
         found = run_lloyd(points, points.rows(seeds), tol=TOLERANCE, max_iter=MAX_LLOYD)

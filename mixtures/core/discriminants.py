@@ -22,7 +22,8 @@ LINEAR, DIAGONAL, TRIANGULAR, BINARY = 0, 1, 2, 3
 ``BINARY``      ``bias_k + sum_j (slopes[j, k] where z_j = 1, offsets[j, k] where z_j = 0)``
 
 The last one is linear in bits, but adds and never multiplies: a slope or offset may be -inf, the
-logarithm of a probability that is zero. The factor 1/2 of a Gaussian's exponent is inside: slopes and offsets carry ``sqrt(1/2)``.
+logarithm of a probability that is zero. The factor 1/2 of a Gaussian's
+exponent is inside: slopes and offsets carry ``sqrt(1/2)``.
 """
 
 

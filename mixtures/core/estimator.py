@@ -70,7 +70,7 @@ class AbstractMixture(CallbackSupportMixin, InferenceMixin, DensityMixin, BaseEs
     """Whether the engine may shift and scale the data: location-scale families."""
 
     @abstractmethod
-    def _family(self, source: AbstractSource, totals: Totals) -> AbstractFamily[Any]:
+    def _family(self, source: Any, totals: Totals) -> AbstractFamily[Any]:
         """The family with its priors, bound to the frame of the rows to fit."""
 
     @abstractmethod
@@ -140,15 +140,15 @@ class AbstractMixture(CallbackSupportMixin, InferenceMixin, DensityMixin, BaseEs
     def _fit(self, X: ArrayLike, y: Any, sample_weight: ArrayLike | None) -> None:
         check_constraints(self)
         warm = self.warm_start and hasattr(self, "converged_")
-        X, w = self._check_training_rows(X, sample_weight, warm)
-        given = self._given_start(X.shape[1])
+        rows, w = self._check_training_rows(X, sample_weight, warm)
+        given = self._given_start(rows.shape[1])
         progress = Progress(self, X, y, sample_weight, n_starts=1 if warm else self.n_init)
-        with self._source(X, w) as (source, totals):
+        with self._source(rows, w) as (source, totals):
             family = self._family(source, totals)
             result, restarts = self._run(source, totals, family, given, warm, progress)
             doubts = family.doubts(result.params)
             params = self._ordered(result.params)
-            dtype = validation.float_type(X)
+            dtype = validation.float_type(rows)
             attributes = self._attributes(result._replace(params=params), source.frame, dtype)
         attributes["restarts_"] = restarts
         self._warn(result, doubts)
@@ -242,24 +242,6 @@ class AbstractMixture(CallbackSupportMixin, InferenceMixin, DensityMixin, BaseEs
             return params
         in_data_units = self._to_data_units(params, source.frame)._replace(**given)
         return self._to_frame(in_data_units, source.frame)
-
-    def _ordered(self, params: Any) -> Any:
-        """Components in the order that `component_order` asks for."""
-        if self.component_order is None:
-            return params
-        if self.component_order == "weights":
-            order = np.argsort(-params.weights, kind="stable")
-        else:
-            order = np.lexsort(params[1].T[::-1])
-        return self._permuted(params, order)
-
-    def _reorder(self, order: np.ndarray) -> None:
-        """Put the components of the fitted attributes into another order (k,)."""
-        params = self._permuted(self._attribute_params(), order)
-        self.__dict__.update(self._parameter_attributes(params, self.weights_.dtype))
-
-    def _permuted(self, params: Any, order: np.ndarray) -> Any:
-        return params._replace(**{name: getattr(params, name)[order] for name in params._fields})
 
     def _attributes_at(
         self, source: AbstractSource, problem: EMProblem[Any], point: Any

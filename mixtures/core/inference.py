@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import linear_sum_assignment
-from scipy.special import xlogy
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from . import validation
 from .blocks import ArraySource
+from .criteria import CriteriaMixin, weighted_sum
 from .discriminants import Array, Frame
 
 if TYPE_CHECKING:
@@ -30,16 +29,7 @@ NEAR_POWER = 23
 """Rows further away than two to this many standard deviations are taken for their direction."""
 
 
-def _weighted_sum(values: Array, sample_weight: ArrayLike | None) -> tuple[float, float]:
-    """Weighted sum of (n,) values, and the sum of the weights; weightless values do not count."""
-    w = validation.check_sample_weight(sample_weight, len(values))
-    if w is None:
-        return float(values.sum()), float(len(values))
-    counted = w > 0
-    return float(w[counted] @ values[counted]), float(w.sum())
-
-
-class InferenceMixin:
+class InferenceMixin(CriteriaMixin):
     """Predictions from the fitted attributes alone; nothing here changes the estimator."""
 
     _positive_only: ClassVar[bool] = False
@@ -131,7 +121,7 @@ class InferenceMixin:
         -------
         log_likelihood : float
         """
-        log_likelihood, n = _weighted_sum(self._log_density(self._rows(X)), sample_weight)
+        log_likelihood, n = weighted_sum(self._log_density(self._rows(X)), sample_weight)
         return log_likelihood / n
 
     def sample(self, n_samples: int = 1, random_state: Any = None) -> tuple[np.ndarray, np.ndarray]:
@@ -161,92 +151,6 @@ class InferenceMixin:
         counts = rng.multinomial(n_samples, weights / weights.sum())
         rows = [family.sample(params, c, int(n), rng) for c, n in enumerate(counts)]
         return frame.from_frame(np.vstack(rows)), np.repeat(np.arange(len(counts)), counts)
-
-    def n_parameters(self) -> int:
-        """Number of free parameters of the fitted model, mixing weights included."""
-        check_is_fitted(self)
-        family, params, _ = self._fitted_family()
-        return family.n_parameters(params)
-
-    def aic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Akaike's criterion ``-2 log L + 2 p``; lower is better.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        sample_weight : array-like of shape (n_samples,), default=None
-        """
-        log_likelihood, _ = _weighted_sum(self._log_density(self._rows(X)), sample_weight)
-        return -2.0 * log_likelihood + 2.0 * self.n_parameters()
-
-    def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Schwarz's criterion ``-2 log L + p log n``; lower is better.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        sample_weight : array-like of shape (n_samples,), default=None
-            n is then the sum of the weights.
-        """
-        log_likelihood, n = _weighted_sum(self._log_density(self._rows(X)), sample_weight)
-        return -2.0 * log_likelihood + self.n_parameters() * float(np.log(n))
-
-    def icl(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Integrated completed likelihood: BIC plus twice the entropy of the responsibilities.
-
-        Lower is better; it prefers components that separate (Biernacki, Celeux and Govaert 2000).
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        sample_weight : array-like of shape (n_samples,), default=None
-        """
-        rows = self._rows(X)
-        entropies, log_densities = [], []
-        for resp, log_density in self._posterior(rows):
-            entropies.append(-xlogy(resp, resp).sum(axis=1))
-            log_densities.append(log_density)
-        log_likelihood, n = _weighted_sum(np.concatenate(log_densities), sample_weight)
-        entropy, _ = _weighted_sum(np.concatenate(entropies), sample_weight)
-        return 2.0 * (entropy - log_likelihood) + self.n_parameters() * float(np.log(n))
-
-    def align_to(self, other: Any) -> Self:
-        """Reorder the components so that they match those of another fit of the same model.
-
-        The order minimises the sum of distances between matched components (the Hungarian
-        algorithm on the family's `distances`).
-
-        Parameters
-        ----------
-        other : estimator of the same class, fitted, with as many components and features
-
-        Returns
-        -------
-        self : object
-        """
-        check_is_fitted(self)
-        check_is_fitted(other)
-        kind = type(self)
-        came: Any = other._shapes() if isinstance(other, kind) else None
-        if came != self._shapes():
-            came = came or f"a {type(other).__module__}.{type(other).__name__}"
-            raise ValueError(
-                f"align_to expects a fitted {kind.__name__} with parameters of the same shapes, "
-                f"{self._shapes()}, but got {came}. Fit both with the same n_components and "
-                "structure, on the same features."
-            )
-        family, params, frame = self._fitted_family()
-        _, theirs, their_frame = other._fitted_family()
-        distances = family.distances(
-            other._to_data_units(theirs, their_frame), self._to_data_units(params, frame)
-        )
-        self._reorder(linear_sum_assignment(distances)[1])
-        return self
-
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of the fitted parameters, by attribute."""
-        params = self._attribute_params()
-        return {f"{name}_": np.shape(value) for name, value in params._asdict().items()}
 
     def _rows(self, X: ArrayLike) -> Any:
         """Rows to predict for, validated."""
@@ -294,6 +198,3 @@ class InferenceMixin:
         random_state: Any
 
         def _fitted_family(self) -> tuple[AbstractFamily[Any], Any, Frame]: ...
-        def _to_data_units(self, params: Any, frame: Frame) -> Any: ...
-        def _attribute_params(self) -> Any: ...
-        def _reorder(self, order: np.ndarray) -> None: ...

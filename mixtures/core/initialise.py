@@ -67,7 +67,9 @@ def by_plusplus(start: Start) -> Any:
     """Greedy k-means++ seeds; each row belongs to its nearest one."""
     sample = start.sample()
     metric = standardised(start.totals)
-    with ArraySource(mapped(sample.points, metric), sample.weights, n_threads=start.n_threads) as source:
+    with ArraySource(
+        mapped(sample.points, metric), sample.weights, n_threads=start.n_threads
+    ) as source:
         seeds = plusplus(SortedPoints(source), start.k, start.rng)
     return partition(start.source, start.family, sample.points[seeds], metric)
 

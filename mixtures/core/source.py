@@ -165,9 +165,7 @@ class AbstractSource(ABC):
             total = total + part
         return total
 
-    def posterior(
-        self, discriminants: Any, assignment: Assignment = SOFT
-    ) -> tuple[Array, Array]:
+    def posterior(self, discriminants: Any, assignment: Assignment = SOFT) -> tuple[Array, Array]:
         """Responsibilities (n, k) and log-normalisers (n,), in the frame's coordinates."""
         k = len(discriminants.bias)
         resp, log_norm = np.empty((self.n_rows, k)), np.empty(self.n_rows)

@@ -28,7 +28,7 @@ class Coordinates(ABC):
         return math.prod(shape)
 
     def ends(self, vector: Array) -> np.ndarray:
-        """-1 or 1 where a coordinate is so far down or up that an end of its range is near, or 0."""
+        """-1 or 1 where the lower or upper end of a coordinate's range is near, 0 elsewhere."""
         return np.zeros(len(vector), dtype=int)
 
     def sums(self, shape: tuple[int, ...]) -> np.ndarray:

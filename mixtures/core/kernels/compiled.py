@@ -146,10 +146,10 @@ def sums(handle, lo, hi, centre, scale, resp, reference, moments, first, second,
 
 def normalise(value, weight, beta, hard, log_norm):
     """Values (k, b) to responsibilities times weights, in place; see `plain.normalise`."""
-    k, size = value.shape
-    if weight is not None and len(weight) != size or len(log_norm) != size:
-        raise ValueError(f"Shapes differ: values {value.shape}, log-norms {log_norm.shape}.")
+    size = value.shape[1]
     weight = _NO_VECTOR if weight is None else np.require(weight, np.float64, ["C", "W", "A"])
+    if len(weight) not in (0, size) or len(log_norm) != size:
+        raise ValueError(f"Shapes differ: values {value.shape}, log-norms {log_norm.shape}.")
     return _normalise(value, weight, beta, hard, log_norm)
 
 

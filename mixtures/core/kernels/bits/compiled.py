@@ -17,9 +17,7 @@ __all__ = ["accumulate", "bind", "normalise", "posterior", "prepare", "sums", "v
 
 BLOCK = 128  # rows
 
-_tables_of = compiled(
-    tables_of, "void(float64[:, ::1], float64[:, ::1], int64[::1], float64[::1])"
-)
+_tables_of = compiled(tables_of, "void(float64[:, ::1], float64[:, ::1], int64[::1], float64[::1])")
 _columns_of = compiled(columns_of, "void(uint8[:, ::1], uint8[:, ::1])")
 _sweep = compiled(
     sweep,
@@ -143,8 +141,8 @@ def values(handle, lo, hi, terms, out, workspace):
     """Add the discriminant values of rows lo..hi to out (k, hi - lo); see `plain.values`."""
     _fits(out, terms.shape[1], hi - lo)
     _run(
-        handle, lo, hi, VALUES, terms, 1.0, False, np.zeros(terms.shape[1]), _NO_MATRIX, out, _NO_VECTOR,
-        workspace,
+        handle, lo, hi, VALUES, terms, 1.0, False, np.zeros(terms.shape[1]), _NO_MATRIX, out,
+        _NO_VECTOR, workspace,
     )  # fmt: skip
 
 

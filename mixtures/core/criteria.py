@@ -1,0 +1,118 @@
+"""What a fitted mixture says of how well it fits: information criteria, and a certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import xlogy
+from sklearn.utils.validation import check_is_fitted
+
+from . import validation
+from .certificate import Certificate, certify
+from .discriminants import Array, Frame
+from .em import EMProblem
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from .family import AbstractFamily
+
+
+def weighted_sum(values: Array, sample_weight: ArrayLike | None) -> tuple[float, float]:
+    """Weighted sum of (n,) values, and the sum of the weights; weightless values do not count."""
+    w = validation.check_sample_weight(sample_weight, len(values))
+    if w is None:
+        return float(values.sum()), float(len(values))
+    counted = w > 0
+    return float(w[counted] @ values[counted]), float(w.sum())
+
+
+class CriteriaMixin:
+    """Criteria to choose among models by, from the fitted attributes alone."""
+
+    def n_parameters(self) -> int:
+        """Number of free parameters of the fitted model, mixing weights included."""
+        check_is_fitted(self)
+        family, params, _ = self._fitted_family()
+        return family.n_parameters(params)
+
+    def aic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Akaike's criterion ``-2 log L + 2 p``; lower is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        sample_weight : array-like of shape (n_samples,), default=None
+        """
+        log_likelihood, _ = weighted_sum(self._log_density(self._rows(X)), sample_weight)
+        return -2.0 * log_likelihood + 2.0 * self.n_parameters()
+
+    def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Schwarz's criterion ``-2 log L + p log n``; lower is better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        sample_weight : array-like of shape (n_samples,), default=None
+            n is then the sum of the weights.
+        """
+        log_likelihood, n = weighted_sum(self._log_density(self._rows(X)), sample_weight)
+        return -2.0 * log_likelihood + self.n_parameters() * float(np.log(n))
+
+    def icl(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Integrated completed likelihood: BIC plus twice the entropy of the responsibilities.
+
+        Lower is better; it prefers components that separate (Biernacki, Celeux and Govaert 2000).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        sample_weight : array-like of shape (n_samples,), default=None
+        """
+        rows = self._rows(X)
+        entropies, log_densities = [], []
+        for resp, log_density in self._posterior(rows):
+            entropies.append(-xlogy(resp, resp).sum(axis=1))
+            log_densities.append(log_density)
+        log_likelihood, n = weighted_sum(np.concatenate(log_densities), sample_weight)
+        entropy, _ = weighted_sum(np.concatenate(entropies), sample_weight)
+        return 2.0 * (entropy - log_likelihood) + self.n_parameters() * float(np.log(n))
+
+    def certificate(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> Certificate:
+        """Say whether the fit stopped at a maximum, a saddle, or on the boundary.
+
+        The gradient of log-likelihood plus log-prior, and the smallest eigenvalue of the observed
+        information, minus its Hessian, at the fitted parameters. It costs dozens of E-steps.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows that the mixture was fitted to.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Their weights in the fit.
+
+        Returns
+        -------
+        certificate : Certificate
+            A named tuple; as a string, a sentence or two.
+        """
+        rows = self._rows(X)
+        w = validation.check_sample_weight(sample_weight, rows.shape[0])
+        rows, w = validation.drop_weightless(rows, w)
+        with self._source(rows, w) as (source, totals):
+            problem = EMProblem.of(source, self._family(source, totals))
+            return certify(problem, self._to_frame(self._attribute_params(), source.frame))
+
+    if TYPE_CHECKING:
+
+        def _rows(self, X: ArrayLike) -> Any: ...
+        def _log_density(self, rows: Any) -> Array: ...
+        def _posterior(self, rows: Any) -> Iterator[tuple[Array, Array]]: ...
+        def _fitted_family(self) -> tuple[AbstractFamily[Any], Any, Frame]: ...
+        def _source(self, X: Any, w: Array | None) -> AbstractContextManager[Any]: ...
+        def _family(self, source: Any, totals: Any) -> AbstractFamily[Any]: ...
+        def _to_frame(self, params: Any, frame: Frame) -> Any: ...
+        def _attribute_params(self) -> Any: ...
