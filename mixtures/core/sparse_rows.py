@@ -12,7 +12,7 @@ from .kernels import load
 from .source import Cut
 from .sparse_points import canonical, row_blocks
 
-MERGES = 8
+MERGES = 64
 """A super-block's rows store so many times the numbers that merging its sums takes, or more."""
 
 
