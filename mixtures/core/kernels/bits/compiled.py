@@ -11,22 +11,20 @@ from ..compiled import normalise
 from ..microkernel import WIDTH as W
 from ..scratch import aligned, up
 from .drivers import GIVEN, POSTERIOR, SUMS, TABLES, VALUES, columns_of, sweep, tables_of
-from .lookup import HEIGHT, LANES
+from .lookup import HALF, TILE
 
 __all__ = ["accumulate", "bind", "normalise", "posterior", "prepare", "sums", "values", "workspace"]
 
 BLOCK = 128  # rows
 
 _tables_of = compiled(tables_of, "void(float64[:, ::1], float64[:, ::1], int64[::1], float64[::1])")
-_columns_of = compiled(columns_of.py_func, "void(uint8[:, ::1], uint8[:, ::1])")
+_columns_of = compiled(columns_of, "void(uint8[:, ::1], uint8[:, ::1])")
 _sweep = compiled(
     sweep,
     "float64(uint8[:, ::1], uint8[:, ::1], float64[::1], int64, int64, int64, int64[::1], "
     "float64[::1], float64[::1], float64, boolean, float64[::1], float64[:, ::1], "
-    "float64[:, ::1], float64[::1], Tuple(("
-    "Tuple((float64[:, ::1], float64[:, ::1], float64[::1], float64[::1], float64[::1], "
-    "int32[::1])), Tuple((float64[:, ::1], uint8[:, ::1], uint8[:, ::1])), "
-    "Tuple((float64[::1], float64[::1], float64[::1], uint8[:, :, ::1], int64[::1])))))",
+    "float64[:, ::1], float64[::1], Tuple((float64[:, ::1], float64[:, ::1], float64[::1], "
+    "float64[::1], float64[::1], float64[::1], float64[::1], float64[::1])))",
 )
 
 _NO_VECTOR, _NO_MATRIX = np.empty(0), np.empty((0, 0))
@@ -51,13 +49,9 @@ class Terms(NamedTuple):
 
 
 def _layout(k: int) -> tuple[np.ndarray, int]:
-    """Vectors at which tiles of components begin, with the end, and the length of a row of values.
-
-    Heights differ by at most one.
-    """
-    vectors = -(-k // LANES)
-    tiles = -(-vectors // HEIGHT)
-    return np.arange(tiles + 1) * vectors // tiles, up(vectors * LANES, W)
+    """Components at which tiles begin, with the end, and the length of a row of values."""
+    end = up(k, HALF)
+    return np.array([*range(0, end, TILE), end]), up(end, W)
 
 
 def bind(nibbles, n_features, sample_weight=None):
@@ -83,7 +77,7 @@ def prepare(slopes, offsets, bias):
         raise ValueError(f"Shapes differ: {slopes.shape}, {offsets.shape}, {np.shape(bias)}.")
     tiles, line = _layout(k)
     width = -(-d // 4)
-    tables = aligned(width * 16 * tiles[-1] * LANES)
+    tables = aligned(width * 16 * tiles[-1])
     _tables_of(slopes, offsets, tiles, tables)
     padded = np.zeros(line)
     padded[:k] = bias
@@ -92,29 +86,17 @@ def prepare(slopes, offsets, bias):
 
 def workspace(handle, k):
     """Scratch memory of one thread; see `plain.workspace`."""
-    (tiles, line), width = _layout(k), handle.nibbles.shape[1]
-    features = handle.columns.shape[1]
-    block = (
+    tiles, line = _layout(k)
+    return (
         aligned(BLOCK * line).reshape(BLOCK, line),
         aligned(line * (BLOCK + 8)).reshape(line, BLOCK + 8),
+        aligned(TABLES),
+        aligned(handle.columns.shape[1] * tiles[-1]),
+        aligned(line),
         aligned(BLOCK),
         aligned(BLOCK),
         aligned(W),
-        np.zeros(BLOCK, np.int32),
     )
-    queue = (
-        aligned(2 * BLOCK * line).reshape(2 * BLOCK, line),
-        np.zeros((2 * BLOCK, width), np.uint8),
-        np.zeros((BLOCK // 2, features), np.uint8),
-    )
-    sums = (
-        aligned(TABLES),
-        aligned(features * tiles[-1] * LANES),
-        aligned(line),
-        np.zeros((k, 4, up(width, 32)), np.uint8),
-        np.zeros(k, np.int64),
-    )
-    return block, queue, sums
 
 
 def _run(handle, lo, hi, task, terms, beta, hard, counts, first, resp, log_norm, workspace) -> Any:
@@ -124,8 +106,8 @@ def _run(handle, lo, hi, task, terms, beta, hard, counts, first, resp, log_norm,
         raise ValueError(f"Rows {lo} to {hi} of {n} are no range that begins at a multiple of 4.")
     if terms.shape != (width, k):
         raise ValueError(f"Tables for {terms.shape} nibbles and components, not {(width, k)}.")
-    sizes = handle.columns.shape[1] * terms.tiles[-1] * LANES, len(terms.bias)
-    if (len(workspace[2][1]), len(workspace[2][2])) != sizes:
+    sizes = handle.columns.shape[1] * terms.tiles[-1], len(terms.bias)
+    if (len(workspace[3]), len(workspace[4])) != sizes:
         raise ValueError(f"The workspace is for other shapes than {(width, k)}.")
     return _sweep(
         handle.nibbles, handle.columns, handle.weight, lo, hi, task, terms.tiles, terms.tables,

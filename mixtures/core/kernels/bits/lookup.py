@@ -6,8 +6,9 @@ M-step it is the other way round (the four Russians' way to multiply by a matrix
 for each four rows, a table of the sums of each subset of their responsibilities, and four rows of a
 feature are one value.
 
-Vectors run over components, of which there may be few: they are of at most four doubles, which
-leaves fewer lanes idle, and a CPU that loads one vector of eight loads two of four in that time.
+A tile is of eight components, so that an entry of a table is one cache line, or of four where four
+are left. Tables are read as fast as the CPU can load, so that everything else must be little: a word
+of eight codes is loaded at a time, and tables that are used together fit into the level-1 cache.
 """
 
 from __future__ import annotations
@@ -17,30 +18,24 @@ from llvmlite import ir
 from ..microkernel import WIDTH, Bytes, Count, Doubles, micro_kernel
 from ..vectors import INT, Emitter
 
-LANES = min(WIDTH, 4)
-HEIGHT = 3  # vectors of a tile of components: fewer of more tables fit into the level-1 cache
-REGISTERS = 24 if WIDTH == 8 else 12  # for sums under way
+TILE, HALF = 8, 4  # components
+WORD = 8  # codes
+ROWS = 8 if WIDTH == 8 else 4  # whose sums are under way at a time
 
 
-def side_by_side(height: int) -> int:
-    """Rows or features, a power of two, whose sums of `height` vectors fill the registers."""
-    count = 8
-    while count > 1 and count * height > REGISTERS:
-        count //= 2
-    return count
+def _codes(e: Emitter, bytes_: ir.Value, at: ir.Value, count: int) -> list[ir.Value]:
+    """Some consecutive codes, of a byte each, by one load."""
+    b, word = e.builder, ir.IntType(8 * count)
+    loaded = b.load(b.bitcast(b.gep(bytes_, [at]), word.as_pointer()), align=1)
+    loaded = loaded if count == 8 else b.zext(loaded, INT)
+    return [b.and_(b.lshr(loaded, e.int(8 * i)), e.int(15)) for i in range(count)]
 
 
-def _entry(e: Emitter, codes: ir.Value, at: ir.Value, height: int) -> ir.Value:
-    """Where in its table the entry of the code at `at` is, in doubles."""
-    code = e.builder.zext(e.scalar(codes, at), INT)
-    return e.times(code, height * e.width)
-
-
-@micro_kernel(range(1, HEIGHT + 1), width=LANES)
+@micro_kernel([HALF, TILE])
 def look_up_rows(
     e: Emitter,
-    height: int,
-    tables: Doubles,  # IN, (count, 16, height * LANES)
+    lanes: int,
+    tables: Doubles,  # IN, (count, 16, lanes)
     count: Count,
     nibbles: Bytes,  # IN, (rows, stride), at the first of `count` in a row
     stride: Count,
@@ -49,96 +44,89 @@ def look_up_rows(
     line: Count,
 ) -> None:
     """``out += sum_q tables[q, nibbles[:, q]]``"""
-    size = height * e.width
+    e = Emitter(e.builder, lanes)
+    words = e.builder.and_(count, e.int(-WORD))
 
     def several(group: int):
         def body(r: ir.Value, _: list) -> list:
-            slots = [
-                e.at(e.times(e.at(r, i), line), v * e.width)
-                for i in range(group)
-                for v in range(height)
-            ]
+            slots = [e.times(e.at(r, i), line) for i in range(group)]
             begin = [e.times(e.at(r, i), stride) for i in range(group)]
 
-            def nibble(q: ir.Value, sums: list) -> list:
-                table, found = e.times(q, 16 * size), []
-                for i in range(group):
-                    entry = e.at(table, _entry(e, nibbles, e.at(begin[i], q), height))
-                    for v in range(height):
-                        value = e.load(tables, entry, v * e.width)
-                        found.append(e.add(sums[i * height + v], value))
-                return found
+            def looked_up(many: int):
+                def step(q: ir.Value, sums: list) -> list:
+                    here, sums = e.builder.gep(tables, [e.times(q, 16 * lanes)]), list(sums)
+                    for i in range(group):
+                        for t, code in enumerate(_codes(e, nibbles, e.at(begin[i], q), many)):
+                            entry = e.load(here, e.times(code, lanes), t * 16 * lanes)
+                            sums[i] = e.add(sums[i], entry)
+                    return sums
 
-            sums = e.loop(count, [e.load(out, slot) for slot in slots], nibble)
+                return step
+
+            sums = e.loop(words, [e.load(out, slot) for slot in slots], looked_up(WORD), step=WORD)
+            sums = e.loop(count, sums, looked_up(1), start=words)
             for slot, value in zip(slots, sums, strict=True):
                 e.store(value, out, slot)
             return []
 
         return body
 
-    group = side_by_side(height)
-    whole = e.builder.and_(rows, e.int(-group))
-    e.loop(whole, [], several(group), step=group)
+    whole = e.builder.and_(rows, e.int(-ROWS))
+    e.loop(whole, [], several(ROWS), step=ROWS)
     e.loop(rows, [], several(1), start=whole)
 
 
-@micro_kernel(range(1, HEIGHT + 1), width=LANES)
+@micro_kernel([HALF, TILE])
 def subset_sums(
     e: Emitter,
-    height: int,
+    lanes: int,
     R: Doubles,  # IN, (4 groups, line), at the tile's first component
     line: Count,
     groups: Count,
-    tables: Doubles,  # OUT, (groups, 16, height * LANES)
+    tables: Doubles,  # OUT, (groups, 16, lanes)
 ) -> None:
     """``tables[g, m] = sum of R[4 g + t] over the bits t of m``"""
-    size = height * e.width
+    e = Emitter(e.builder, lanes)
 
     def group(g: ir.Value, _: list) -> list:
-        for v in range(height):
-            rows = [e.load(R, e.times(e.at(e.times(g, 4), t), line), v * e.width) for t in range(4)]
-            sums = [e.constant(0.0)]
-            for row in rows:
-                sums += [row, *(e.add(known, row) for known in sums[1:])]
-            for m, value in enumerate(sums):
-                e.store(value, tables, e.times(g, 16 * size), m * size + v * e.width)
+        sums = [e.constant(0.0)]
+        for t in range(4):
+            row = e.load(R, e.times(e.at(e.times(g, 4), t), line))
+            sums += [row, *(e.add(known, row) for known in sums[1:])]
+        for m, value in enumerate(sums):
+            e.store(value, tables, e.times(g, 16 * lanes), m * lanes)
         return []
 
     e.loop(groups, [], group)
 
 
-@micro_kernel(range(1, HEIGHT + 1), width=LANES)
+@micro_kernel([HALF, TILE])
 def look_up_features(
     e: Emitter,
-    height: int,
-    tables: Doubles,  # IN, (groups, 16, height * LANES)
+    lanes: int,
+    tables: Doubles,  # IN, (groups, 16, lanes)
     groups: Count,
     columns: Bytes,  # IN, (groups, features): bit t of a byte is row 4 g + t
     features: Count,  # a multiple of 8
-    sums: Doubles,  # IN-OUT, (features, height * LANES)
+    sums: Doubles,  # IN-OUT, (features, lanes)
 ) -> None:
     """``sums += sum_g tables[g, columns[g]]``"""
-    size, group = height * e.width, side_by_side(height)
+    e = Emitter(e.builder, lanes)
 
     def several(j: ir.Value, _: list) -> list:
-        slots = [
-            e.at(e.times(e.at(j, i), size), v * e.width)
-            for i in range(group)
-            for v in range(height)
-        ]
+        slots = [e.times(e.at(j, i), lanes) for i in range(ROWS)]
 
         def one(g: ir.Value, totals: list) -> list:
-            table, begin, found = e.times(g, 16 * size), e.at(e.times(g, features), j), []
-            for i in range(group):
-                entry = e.at(table, _entry(e, columns, e.at(begin, i), height))
-                for v in range(height):
-                    value = e.load(tables, entry, v * e.width)
-                    found.append(e.add(totals[i * height + v], value))
-            return found
+            here = e.builder.gep(tables, [e.times(g, 16 * lanes)])
+            codes = _codes(e, columns, e.at(e.times(g, features), j), ROWS)
+            return [
+                e.add(total, e.load(here, e.times(code, lanes)))
+                for total, code in zip(totals, codes, strict=True)
+            ]
 
         totals = e.loop(groups, [e.load(sums, slot) for slot in slots], one)
         for slot, value in zip(slots, totals, strict=True):
             e.store(value, sums, slot)
         return []
 
-    e.loop(features, [], several, step=group)
+    e.loop(features, [], several, step=ROWS)

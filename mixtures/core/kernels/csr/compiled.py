@@ -27,7 +27,7 @@ _sweep = compiled(
     f"float64({_ROWS}, int64, int64, int64, {_MATRIX}, float64[::1], {_MATRIX}, float64[::1], "
     f"float64, boolean, float64[::1], {_MATRIX}, {_MATRIX}, float64[::1], Tuple((float64[::1], "
     f"int64[::1], int64[::1], {_MATRIX}, {_MATRIX}, {_MATRIX}, {_MATRIX}, {_MATRIX}, float64[::1], "
-    f"float64[::1], float64[::1], float64[::1], int32[::1], {_MATRIX})))",
+    "float64[::1], float64[::1], float64[::1])))",
 )
 
 _NO_VECTOR, _NO_MATRIX = np.empty(0), np.empty((0, 0))
@@ -96,7 +96,6 @@ def workspace(handle, k):
         aligned(strip * line).reshape(strip, line),
         aligned(handle.shape[1] * line).reshape(handle.shape[1], line),
         aligned(line), aligned(BLOCK), aligned(BLOCK), aligned(W),
-        np.zeros(strip + BLOCK, np.int32), np.zeros((k, handle.shape[1])),
     )  # fmt: skip
 
 

@@ -6,14 +6,12 @@
 from __future__ import annotations
 
 from ..assignment import BULK, HARD, SOFT, TEMPERED, responsibilities
-from ..bits.lookup import LANES
-from ..bits.tally import find_sure
 from ..microkernel import WIDTH as W
 from ..microkernel import address
 from ..rows import to_rows
 from ..sparse.parts import load
 from ..steps import inline
-from .products import HEIGHT, multiply_rows, scatter_rows
+from .products import HEIGHT, LANES, multiply_rows, scatter_rows
 
 SUMS, POSTERIOR, VALUES, GIVEN = 0, 1, 2, 3  # what a sweep is for
 
@@ -35,36 +33,20 @@ def multiply(z, at, begins, count, across, values, k):
 
 
 @inline
-def scatter(z, at, begins, count, found, R, where, sums, tally, k):
-    """Add Z.T @ R for a block's rows, which are those from `where` on in R.
-
-    Rows that surely belong to one component add to its own line of `tally`, the others to all
-    components, in `sums`.
-    """
+def scatter(z, at, begins, count, R, where, sums, k):
+    """sums += Z.T @ R, for a block's rows, which are those from `where` on in R."""
     line = R.shape[1]
     vectors = (k + LANES - 1) // LANES
     tiles = (vectors + HEIGHT - 1) // HEIGHT
-    s = 0
-    while s < count:
-        c = found[s]
-        if c >= 0:
-            for p in range(begins[s], begins[s + 1]):
-                tally[c, at[p]] += z[p]
-            s += 1
-            continue
-        end = s + 1
-        while end < count and found[end] < 0:
-            end += 1
-        first = 0
-        for t in range(tiles):
-            h = (vectors - first) // (tiles - t)
-            scatter_rows(
-                h, address(z), address(at), address(begins) + 8 * s, end - s,
-                address(R) + 8 * ((where + s) * line + LANES * first),
-                address(sums) + 8 * LANES * first, line,
-            )  # fmt: skip
-            first += h
-        s = end
+    first = 0
+    for t in range(tiles):
+        h = (vectors - first) // (tiles - t)
+        scatter_rows(
+            h, address(z), address(at), address(begins), count,
+            address(R) + 8 * (where * line + LANES * first), address(sums) + 8 * LANES * first,
+            line,
+        )  # fmt: skip
+        first += h
 
 
 @inline
@@ -104,7 +86,7 @@ def sweep(
     the sums stay in the cache: each is as large as it.
     """
     table, indptr, weight = rows
-    z, at, begins, values, others, turned, R, sums, own, w, norm, total, found, tally = space
+    z, at, begins, values, others, turned, R, sums, own, w, norm, total = space
     k, strip, block, most = len(counts), R.shape[0], values.shape[0], turned.shape[1]
     mode = SOFT
     if hard:
@@ -115,8 +97,7 @@ def sweep(
     gather = task in (SUMS, GIVEN)
     total[:] = 0.0
     if gather:
-        sums[:], own[:], tally[:], found[:] = 0.0, 0.0, 0.0, -1
-    look = task == SUMS and not weighted
+        sums[:], own[:] = 0.0, 0.0
     for begin in range(lo, hi, strip):
         end = min(begin + strip, hi)
         i = begin
@@ -152,9 +133,6 @@ def sweep(
                     for c in range(k):
                         resp[i - lo + s, c] = turned[c, s]
             else:
-                if look:
-                    there = address(found) + 4 * (i - begin)
-                    find_sure(0, address(turned), most, k, padded, there)
                 for c in range(k, turned.shape[0]):
                     for s in range(padded):
                         turned[c, s] = 0.0
@@ -174,7 +152,7 @@ def sweep(
         i = begin
         while i < end:
             count = load(table, indptr, i, end, 1.0, z, at, begins, block)
-            scatter(z, at, begins, count, found[i - begin :], R, i - begin, sums, tally, k)
+            scatter(z, at, begins, count, R, i - begin, sums, k)
             i += count
     if gather:
         if task == SUMS:
@@ -183,5 +161,5 @@ def sweep(
         for block in range(0, first.shape[1], W):  # lines of both stay in the cache
             for c in range(k):
                 for j in range(block, min(block + W, first.shape[1])):
-                    first[c, j] += sums[j, c] + tally[c, j]
+                    first[c, j] += sums[j, c]
     return total.sum()
