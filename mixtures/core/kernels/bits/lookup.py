@@ -7,8 +7,8 @@ for each four rows, a table of the sums of each subset of their responsibilities
 feature are one value.
 
 A tile is of eight components, so that an entry of a table is one cache line, or of four where four
-are left. Tables are read as fast as the CPU can load, so that everything else must be little: a word
-of eight codes is loaded at a time, and tables that are used together fit into the level-1 cache.
+are left. Tables are read as fast as the CPU can load, so everything else must be little: a word of
+eight codes is loaded at a time, and tables that are used together fit into the level-1 cache.
 """
 
 from __future__ import annotations

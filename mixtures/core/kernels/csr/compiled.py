@@ -24,8 +24,8 @@ _ROWS = "Tuple((int64[::1], int64[::1], float64[::1]))"
 _MATRIX = "float64[:, ::1]"
 _sweep = compiled(
     sweep,
-    f"float64({_ROWS}, int64, int64, int64, {_MATRIX}, float64[::1], {_MATRIX}, float64[::1], "
-    f"float64, boolean, float64[::1], {_MATRIX}, {_MATRIX}, float64[::1], Tuple((float64[::1], "
+    f"float64({_ROWS}, int64, int64, int64, {_MATRIX}, float64[::1], {_MATRIX}, uint8[::1], "
+    f"float64[::1], float64, boolean, float64[::1], {_MATRIX}, {_MATRIX}, float64[::1], Tuple((float64[::1], "
     f"int64[::1], int64[::1], {_MATRIX}, {_MATRIX}, {_MATRIX}, {_MATRIX}, {_MATRIX}, float64[::1], "
     "float64[::1], float64[::1], float64[::1])))",
 )
@@ -48,6 +48,7 @@ class Terms(NamedTuple):
     across: np.ndarray  # (d, line)
     bias: np.ndarray  # (line,)
     needed: np.ndarray  # (d, line) or (0, line)
+    marked: np.ndarray  # (d,) uint8, whether any component needs the feature
     needs: np.ndarray  # (line,)
     k: int
 
@@ -82,7 +83,8 @@ def prepare(slopes, offsets, bias):
     line = up(k, W)
     padded = np.zeros((2, line))
     padded[0, :k], padded[1, :k] = bias, needs
-    return Terms(_across(slopes, line), padded[0], _across(needed, line), padded[1], k)
+    marked = needed.any(axis=1).astype(np.uint8)
+    return Terms(_across(slopes, line), padded[0], _across(needed, line), marked, padded[1], k)
 
 
 def workspace(handle, k):
@@ -109,8 +111,8 @@ def _run(handle, lo, hi, task, terms, beta, hard, counts, first, resp, log_norm,
     if workspace[7].shape != (d, up(k, W)) or len(workspace[0]) <= handle.longest:
         raise ValueError(f"The workspace is for other shapes than {(d, k)}.")
     return _sweep(
-        handle.arrays, lo, hi, task, terms.across, terms.bias, terms.needed, terms.needs, beta,
-        hard, counts, first, resp, log_norm, workspace,
+        handle.arrays, lo, hi, task, terms.across, terms.bias, terms.needed, terms.marked,
+        terms.needs, beta, hard, counts, first, resp, log_norm, workspace,
     )  # fmt: skip
 
 
@@ -146,7 +148,7 @@ def sums(handle, lo, hi, resp, first, workspace):
     k = len(resp)
     _fits(resp, k, hi - lo)
     _fits(first, k, handle.shape[1])
-    nothing = Terms(_NO_MATRIX, _NO_VECTOR, _NO_MATRIX, _NO_VECTOR, k)
+    nothing = Terms(_NO_MATRIX, _NO_VECTOR, _NO_MATRIX, np.empty(0, np.uint8), _NO_VECTOR, k)
     _run(
         handle, lo, hi, GIVEN, nothing, 1.0, False, np.zeros(k), first, resp, _NO_VECTOR, workspace
     )

@@ -50,7 +50,9 @@ def scatter(z, at, begins, count, R, where, sums, k):
 
 
 @inline
-def score_block(z, at, begins, count, across, bias, needed, needs, values, others, turned, k):
+def score_block(
+    z, at, begins, count, across, bias, needed, marked, needs, values, others, turned, k
+):
     """Discriminant values of a block: by row in `values`, by component in `turned`."""
     line, most = values.shape[1], turned.shape[1]
     for s in range(count):
@@ -62,8 +64,9 @@ def score_block(z, at, begins, count, across, bias, needed, needs, values, other
             for c in range(line):
                 others[s, c] = 0.0
             for p in range(begins[s], begins[s + 1]):
-                for c in range(k):
-                    others[s, c] += needed[at[p], c]
+                if marked[at[p]]:
+                    for c in range(k):
+                        others[s, c] += needed[at[p], c]
             for c in range(k):
                 if others[s, c] < needs[c]:
                     values[s, c] = -float("inf")
@@ -74,7 +77,7 @@ def score_block(z, at, begins, count, across, bias, needed, needs, values, other
 def sweep(
     rows, lo, hi,  # IN
     task,  # IN
-    across, bias, needed, needs,  # IN, (d, line), (line,), (d, line) or (0, line), (line,)
+    across, bias, needed, marked, needs,  # IN, (d, line), (line,), (d, line) or (0, line), (line,)
     beta, hard,  # IN, see `Assignment`
     counts, first,  # IN-OUT, (k,), (k, d), of SUMS and GIVEN
     resp, log_norm,  # OUT, (hi - lo, k), (hi - lo,) of POSTERIOR; (k, hi - lo) of VALUES, GIVEN
@@ -82,7 +85,7 @@ def sweep(
 ):  # fmt: skip
     """Add the statistics of rows lo..hi, or write what `task` asks for; return sum w log-norm.
 
-    A strip of rows is scored whole before its sums are taken, so that in turn the coefficients and
+    `marked` (d,) are the features that any component needs. A strip of rows is scored whole before its sums are taken, so that in turn the coefficients and
     the sums stay in the cache: each is as large as it.
     """
     table, indptr, weight = rows
@@ -104,7 +107,7 @@ def sweep(
         while i < end and task != GIVEN:
             count = load(table, indptr, i, end, 1.0, z, at, begins, block)
             score_block(
-                z, at, begins, count, across, bias, needed, needs, values, others, turned, k
+                z, at, begins, count, across, bias, needed, marked, needs, values, others, turned, k
             )
             padded = (count + W - 1) // W * W
             if task == VALUES:
