@@ -15,7 +15,10 @@ from scipy.sparse import issparse
 from .bits import CHUNK, BitSource, pack
 from .coded import CodedSource
 from .discriminants import Array
+from .sparse_points import canonical
 from .sparse_rows import CsrSource
+
+STORED = 2**18  # numbers of sparse rows that are checked at a time
 
 
 class Answers(NamedTuple):
@@ -71,7 +74,12 @@ class Answers(NamedTuple):
 
 
 def binarised(X: Any, threshold: float | None) -> Any:
-    """1 for numbers above the threshold, 0 for others, NaN for NaN; X itself without one."""
+    """1 for numbers above the threshold, 0 for others, NaN for NaN; X itself without one.
+
+    Sparse rows come back with each number stored once, and no zeros.
+    """
+    if issparse(X):
+        X = canonical(X)
     if threshold is None:
         return X
     if issparse(X):
@@ -81,11 +89,15 @@ def binarised(X: Any, threshold: float | None) -> Any:
                 "all that is not stored would become 1. Pass dense rows."
             )
         ones = X.copy()
-        ones.data = (X.data > threshold).astype(np.float64)
+        known = X.data == X.data  # NaN stays, to be refused
+        ones.data = np.where(known, X.data > threshold, X.data).astype(X.dtype)
+        ones.eliminate_zeros()
         return ones
     ones = np.greater(X, threshold)
     missing = X != X
-    return np.where(missing, np.nan, ones) if missing.any() else ones
+    if missing.any() or X.dtype == np.float32:
+        return np.where(missing, np.nan, ones).astype(X.dtype, copy=False)
+    return ones
 
 
 def check_answers(name: str, X: Any) -> Answers:
@@ -97,7 +109,10 @@ def check_answers(name: str, X: Any) -> Answers:
         For numbers other than 0 and 1, or NaN in sparse rows.
     """
     if issparse(X):
-        _refuse_other(name, X.data, X.data == 1, lambda at: _cell(X, at[0]))
+        for lo in range(0, len(X.data), STORED):
+            block = X.data[lo : lo + STORED]
+            known = (block == 0) | (block == 1)
+            _refuse_other(name, block, known, lambda at, lo=lo: _cell(X, lo + at[0]))
         return Answers(X, np.empty(0, np.intp))
     with_gaps = np.zeros(X.shape[1], dtype=bool)
     for lo in range(0, len(X), CHUNK):

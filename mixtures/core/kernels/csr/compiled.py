@@ -25,8 +25,9 @@ _MATRIX = "float64[:, ::1]"
 _sweep = compiled(
     sweep,
     f"float64({_ROWS}, int64, int64, int64, {_MATRIX}, float64[::1], {_MATRIX}, uint8[::1], "
-    f"float64[::1], float64, boolean, float64[::1], {_MATRIX}, {_MATRIX}, float64[::1], Tuple((float64[::1], "
-    f"int64[::1], int64[::1], {_MATRIX}, {_MATRIX}, {_MATRIX}, {_MATRIX}, {_MATRIX}, float64[::1], "
+    f"float64[::1], float64, boolean, float64[::1], {_MATRIX}, {_MATRIX}, float64[::1], "
+    f"Tuple((float64[::1], int64[::1], int64[::1], {_MATRIX}, {_MATRIX}, {_MATRIX}, {_MATRIX}, "
+    f"{_MATRIX}, float64[::1], "
     "float64[::1], float64[::1], float64[::1])))",
 )
 

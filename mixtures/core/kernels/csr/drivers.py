@@ -85,8 +85,9 @@ def sweep(
 ):  # fmt: skip
     """Add the statistics of rows lo..hi, or write what `task` asks for; return sum w log-norm.
 
-    `marked` (d,) are the features that any component needs. A strip of rows is scored whole before its sums are taken, so that in turn the coefficients and
-    the sums stay in the cache: each is as large as it.
+    `marked` (d,) are the features that any component needs. A strip of rows is scored whole before
+    its sums are taken, so that in turn the coefficients and the sums stay in the cache: each is as
+    large as it.
     """
     table, indptr, weight = rows
     z, at, begins, values, others, turned, R, sums, own, w, norm, total = space
