@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-from .bits import CHUNK, BitSource, pack
+from .bits import BitSource, pack, step_for
 from .coded import CodedSource
 from .discriminants import Array
 from .sparse_points import canonical
@@ -115,8 +115,9 @@ def check_answers(name: str, X: Any) -> Answers:
             _refuse_other(name, block, known, lambda at, lo=lo: _cell(X, lo + at[0]))
         return Answers(X, np.empty(0, np.intp))
     with_gaps = np.zeros(X.shape[1], dtype=bool)
-    for lo in range(0, len(X), CHUNK):
-        block = X[lo : lo + CHUNK]
+    step = step_for(X.shape[1])
+    for lo in range(0, len(X), step):
+        block = X[lo : lo + step]
         known = (block == 0) | (block == 1)
         if known.all():
             continue

@@ -8,6 +8,7 @@ questions hold at most 1024 different rows.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 
@@ -15,22 +16,33 @@ from .coded import CodedSource
 from .discriminants import BINARY, Array, Discriminants
 from .kernels import load
 
-CHUNK = 4096  # rows that are coded or hashed at a time
+CELLS = 2**19  # answers that are checked, coded or hashed at a time
+MERGED_ROWS = 65536  # rows among which equal ones are looked for at a time
 PROBED = 4096  # rows that tell whether equal ones are worth looking for
 MERGED_SHARE = 0.7
 """Distinct rows, of those probed, up to which merging pays: sorting the rows' hashes costs as much
 as three to six E-steps, of which a fit has dozens."""
 
 
+def step_for(n_features: int) -> int:
+    """How many rows of so many answers are taken at a time."""
+    return max(64, CELLS // n_features)
+
+
 def pack(n_rows: int, n_bits: int, code: Callable[[slice], np.ndarray]) -> np.ndarray:
     """Nibbles (n, ceil(d / 4)) of rows of d bits; ``code(rows)`` gives those of a slice, (b, d)."""
     nibbles = np.zeros((n_rows, -(-n_bits // 4)), np.uint8)
-    for lo in range(0, n_rows, CHUNK):
-        here = slice(lo, min(lo + CHUNK, n_rows))
+    step = step_for(n_bits)
+    for lo in range(0, n_rows, step):
+        here = slice(lo, min(lo + step, n_rows))
         both = np.packbits(code(here), axis=1, bitorder="little")
         nibbles[here, 0::2] = both & 15
         nibbles[here, 1::2] = (both >> 4)[:, : nibbles.shape[1] // 2]
     return nibbles
+
+
+class HashCollision(ArithmeticError):
+    """Different rows have one hash: so it is with one pair of rows in 2**64."""
 
 
 class BitSource(CodedSource):
@@ -63,7 +75,8 @@ class BitSource(CodedSource):
         self._tables: tuple[np.uint64, np.ndarray] | None = None
         self.n_features = n_features
         if merge:
-            nibbles, sample_weight = self._merged(nibbles, sample_weight)
+            with suppress(HashCollision):
+                nibbles, sample_weight = self._merged(nibbles, sample_weight)
         kernels = load("bits")
         handle = kernels.bind(nibbles, n_features, sample_weight)
         shape = len(nibbles), n_features
@@ -73,6 +86,10 @@ class BitSource(CodedSource):
         return Discriminants(
             BINARY, np.ascontiguousarray(slopes), np.zeros(slopes.shape), bias, reference
         )
+
+    def some(self, rows: np.ndarray, sample_weight: Array) -> BitSource:
+        d, unit = self.n_features, self.unit
+        return BitSource(self.X[rows], d, sample_weight, unit=unit, n_threads=self._n_threads)
 
     def points(self, rows: np.ndarray) -> Array:
         bits = (self.X[rows][:, :, None] >> np.arange(4, dtype=np.uint8)) & 1
@@ -109,9 +126,23 @@ class BitSource(CodedSource):
         some = self._hash(nibbles[:: max(1, n // PROBED)], salt)
         if len(np.unique(some)) > MERGED_SHARE * len(some):
             return nibbles, sample_weight
-        chunks = [self._hash(nibbles[lo : lo + CHUNK], salt) for lo in range(0, n, CHUNK)]
-        hashes = np.concatenate(chunks)
-        _, first, group = np.unique(hashes, return_index=True, return_inverse=True)
-        if (nibbles[first][group] != nibbles).any():  # two rows of one hash: one in 2**64
-            return nibbles, sample_weight
-        return nibbles[first], np.bincount(group, sample_weight).astype(np.float64)
+        hashes, rows, weights = np.empty(0, np.uint64), nibbles[:0], np.empty(0)
+        for lo in range(0, n, MERGED_ROWS):
+            here = nibbles[lo : lo + MERGED_ROWS]
+            own = None if sample_weight is None else sample_weight[lo : lo + MERGED_ROWS]
+            new, first, group = _distinct(self._hash(here, salt), here)
+            counts = np.bincount(group, own)
+            both = np.concatenate([rows, here[first]])
+            hashes, kept, group = _distinct(np.concatenate([hashes, new]), both)
+            rows, weights = both[kept], np.bincount(group, np.concatenate([weights, counts]))
+            if len(rows) > MERGED_SHARE * n:
+                return nibbles, sample_weight
+        return rows, weights
+
+
+def _distinct(hashes: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distinct hashes in order, the first row of each, and which of them each row has."""
+    found, first, group = np.unique(hashes, return_index=True, return_inverse=True)
+    if (rows[first][group] != rows).any():
+        raise HashCollision
+    return found, first, group

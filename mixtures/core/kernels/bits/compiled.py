@@ -15,7 +15,7 @@ from .lookup import HALF, TILE
 
 __all__ = ["accumulate", "bind", "normalise", "posterior", "prepare", "sums", "values", "workspace"]
 
-BLOCK = 128  # rows
+BLOCK = 256  # rows: a sweep of the tables through the level-1 cache serves so many
 
 _tables_of = compiled(tables_of, "void(float64[:, ::1], float64[:, ::1], int64[::1], float64[::1])")
 _columns_of = compiled(columns_of, "void(uint8[:, ::1], uint8[:, ::1])")
