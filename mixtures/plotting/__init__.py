@@ -6,6 +6,7 @@ and draws one. Only this package imports matplotlib, and only when something is 
 
 from .criterion import InformationCriterionDisplay
 from .mixture import MixtureDisplay
+from .prototypes import PrototypeDisplay
 from .report import save_report
 
-__all__ = ["InformationCriterionDisplay", "MixtureDisplay", "save_report"]
+__all__ = ["InformationCriterionDisplay", "MixtureDisplay", "PrototypeDisplay", "save_report"]
