@@ -13,7 +13,7 @@ from pathlib import Path
 from .fresh import ROOT
 
 PACKAGES = ["numpy", "scipy", "numba", "scikit-learn", "scikit-learn-intelex", "daal"]
-PACKAGES += ["pomegranate", "torch", "faiss-cpu"]
+PACKAGES += ["pomegranate", "torch", "faiss-cpu", "stepmix"]
 
 
 def processor() -> str:

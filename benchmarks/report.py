@@ -12,7 +12,18 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from . import converged, fit, kmeans_report, machine, memory, startup, threads, workloads
+from . import (
+    converged,
+    discrete_peers,
+    discrete_report,
+    fit,
+    kmeans_report,
+    machine,
+    memory,
+    startup,
+    threads,
+    workloads,
+)
 from .fresh import ROOT
 from .kmeans_peers import chosen
 from .peers import ONEDAL, OURS, PEERS, SKLEARN
@@ -155,7 +166,7 @@ def startup_section(rows: list[Row]) -> str:
 def main() -> None:
     parser = fit.arguments(__doc__)
     parser.add_argument("--libraries", help="default: all that are installed")
-    parser.add_argument("--sections", help="some of: speed,converged,kmeans,threads,memory,startup")
+    parser.add_argument("--sections", help="some of: speed,converged,kmeans,discrete,threads,...")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "benchmarks.md")
     options = parser.parse_args()
     quick, cache, load = options.quick, options.cache, machine.load_average()
@@ -168,6 +179,9 @@ def main() -> None:
             converged.run(workloads.PROBLEMS, rounds, quick, cache)
         ),
         "kmeans": lambda: kmeans_report.section(chosen(named), rounds, quick, cache),
+        "discrete": lambda: discrete_report.section(
+            discrete_peers.chosen(named), rounds, quick, cache
+        ),
         "threads": lambda: threads_section(
             threads.run(threads.LONG_PASSES, max(3, rounds), quick, cache)
         ),

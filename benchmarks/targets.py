@@ -44,6 +44,24 @@ CONVERGED = 1.0  # times our time a converged fit by scikit-learn's faster algor
 SEEDING_GROWTH = {"K1": 8.0}  # MiB beyond the data
 STANDARD_ERRORS = 3.0  # of the difference, by which a mean may be worse and still be as good
 
+
+class DiscreteSpeed(NamedTuple):
+    """How many times our time a peer's EM on discrete rows must be at least; None: no target."""
+
+    numpy: float | None  # products of whole matrices, dense or CSR
+    stepmix: float | None
+
+
+DISCRETE_SPEED = {
+    "B1": DiscreteSpeed(6, 15),
+    "B2": DiscreteSpeed(6, 15),
+    "B3": DiscreteSpeed(6, None),
+    "B4": DiscreteSpeed(15, 30),  # a whole fit of 30 iterations, the search for equal rows included
+    "C1": DiscreteSpeed(6, 15),
+}
+PACKED = 1 / 16  # of the rows' bytes in memory, the copies of binary rows that a fit may keep,
+BESIDES = 10.0  # and MiB for all else
+
 TWO_THREADS = 1.8  # times faster than one, on passes over 5 ms and an idle machine
 LONG_PASS = 5.0  # ms
 GROWTH = 16.0  # MiB beyond the data during a fit of G2, one thread

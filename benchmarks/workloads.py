@@ -1,5 +1,7 @@
 """What is fitted: items G1 to G9 and K1 to K4 and the acceleration problems, with their starts.
 
+Discrete rows, items B1 to B4 and C1, are in discrete_workloads.py.
+
 Everything is drawn from a seed. A start (weights, means, covariances and their inverses) is
 common to all libraries. n rows, d features, k components.
 """
@@ -16,6 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .discrete_workloads import DISCRETE, DiscreteItem, draw_discrete
 
 Array = NDArray[np.float64]
 
@@ -143,9 +147,9 @@ def dense(covariance: str, covariances: Array, k: int, d: int) -> Array:
     return covariances
 
 
-def item(name: str, quick: bool) -> Item | ClusterItem:
+def item(name: str, quick: bool) -> Item | ClusterItem | DiscreteItem:
     """The item, or its like for a trial run."""
-    full = ITEMS[name] if name in ITEMS else KMEANS[name]
+    full = {**ITEMS, **KMEANS, **DISCRETE}[name]
     return full.trial() if quick else full
 
 
@@ -215,12 +219,17 @@ DRAW: dict[str, Callable[[str, bool], Any]] = {
     **dict.fromkeys(ITEMS, draw_item),
     **dict.fromkeys(PROBLEMS, draw_problem),
     **dict.fromkeys(KMEANS, draw_clusters),
+    **dict.fromkeys(DISCRETE, draw_discrete),
+}
+KINDS: dict[str, Any] = {
+    **dict.fromkeys(KMEANS, Clusters),
+    **{name: discrete.work for name, discrete in DISCRETE.items()},
 }
 
 
 def load(name: str, cache: str, quick: bool = False) -> Any:
-    """The `Work` or `Clusters` `name` from the folder `cache`, drawn there on first use."""
-    folder, kind = Path(cache) / (name + "-quick" * quick), Clusters if name in KMEANS else Work
+    """The work `name` from the folder `cache`, drawn there on first use."""
+    folder, kind = Path(cache) / (name + "-quick" * quick), KINDS.get(name, Work)
     if not folder.is_dir():
         work = DRAW[name](name, quick)
         scratch = Path(tempfile.mkdtemp(dir=cache))
