@@ -2,12 +2,14 @@
 
 from ._version import __version__
 from .bernoulli import BernoulliMixture
+from .categorical import CategoricalMixture
 from .gaussian import GaussianMixture
 from .kmeans import KMeans, kmeans_plusplus
 from .poisson import PoissonMixture
 
 __all__ = [
     "BernoulliMixture",
+    "CategoricalMixture",
     "GaussianMixture",
     "KMeans",
     "PoissonMixture",

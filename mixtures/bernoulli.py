@@ -12,7 +12,6 @@ from ._compat import Interval
 from .core.answers import binarised, check_answers
 from .core.discrete import AbstractCodedMixture, AbstractDiscreteFamily
 from .core.discriminants import BINARY, Array, Discriminants
-from .core.estimator import AbstractMixture
 from .core.unconstrained import Simplex, UnitInterval
 from .core.validation import check_codes
 from .priors import Beta, Dirichlet
@@ -38,11 +37,10 @@ class Bernoulli(AbstractDiscreteFamily[BernoulliParams]):
         with np.errstate(divide="ignore"):
             yes, no = np.log(params.probabilities).T, np.log1p(-params.probabilities).T
             bias = np.log(params.weights)
-        unset = no.copy()
-        unset[self.gaps] = 0.0
         slopes = np.vstack([yes, no[self.gaps]])
-        offsets = np.vstack([unset, np.zeros((len(self.gaps), len(bias)))])
-        return Discriminants(BINARY, slopes, offsets, bias, np.zeros(slopes.T.shape))
+        offsets = np.vstack([no, np.zeros((len(self.gaps), len(bias)))])
+        offsets[self.gaps] = 0.0
+        return Discriminants(BINARY, slopes, offsets, bias, np.broadcast_to(0.0, slopes.T.shape))
 
     def _answers(self, stats):
         """Ones (k, d), and answers that are known (k, d)."""
@@ -117,13 +115,12 @@ class BernoulliMixture(AbstractCodedMixture):
     array([1])
     """
 
-    _params, _ranges = BernoulliParams, {"probabilities": (0.0, 1.0)}
+    _params, _ranges, _sparse = BernoulliParams, {"probabilities": (0.0, 1.0)}, True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **AbstractMixture._parameter_constraints,
+        **AbstractCodedMixture._parameter_constraints,
         "binarize": [Interval(Real, None, None, closed="neither"), None],
         "prior": [Beta, None],
         "weight_prior": [Dirichlet, None],
-        "weights_init": ["array-like", None],
         "probabilities_init": ["array-like", None],
     }
 

@@ -42,6 +42,32 @@ def poisson_log_joint(X, weights, rates):
     return table
 
 
+def bernoulli_log_joint(X, weights, probabilities):
+    """log w_k + sum of log Bernoulli(x_ij | p_kj) over the answers that are known, shape (n, k)."""
+    table = np.empty((len(X), len(weights)))
+    for k in range(len(weights)):
+        for i in range(len(X)):
+            known = [j for j in range(X.shape[1]) if not np.isnan(X[i, j])]
+            terms = stats.bernoulli.logpmf(X[i, known], probabilities[k, known])
+            table[i, k] = np.log(weights[k]) + terms.sum()
+    return table
+
+
+def categorical_log_joint(X, weights, probabilities, categories):
+    """log w_k + sum of log p_kj[x_ij] over the values that are known, shape (n, k).
+
+    probabilities and categories are lists: (k, c_j) and (c_j,) of feature j.
+    """
+    table = np.empty((len(X), len(weights)))
+    for k in range(len(weights)):
+        for i in range(len(X)):
+            table[i, k] = np.log(weights[k])
+            for j, x in enumerate(X[i]):
+                if not np.isnan(x):
+                    table[i, k] += np.log(probabilities[j][k, list(categories[j]).index(x)])
+    return table
+
+
 def e_step(log_joint):
     """Responsibilities (n, k) and log-densities (n,)."""
     log_density = logsumexp(log_joint, axis=1)
@@ -63,6 +89,33 @@ def poisson_m_step(X, responsibilities, shape=1.0, rate=0.0):
             events = sum(responsibilities[i, c] * X[i, j] for i in range(len(X)))
             rates[c, j] = (events + shape - 1.0) / (responsibilities[:, c].sum() + rate)
     return rates
+
+
+def bernoulli_m_step(X, responsibilities, a=1.0, b=1.0):
+    """(sum_i r_ik x_ij + a - 1) / (N_kj + a + b - 2) over known answers, shape (k, d)."""
+    k, d = responsibilities.shape[1], X.shape[1]
+    probabilities = np.empty((k, d))
+    for c in range(k):
+        for j in range(d):
+            known = [i for i in range(len(X)) if not np.isnan(X[i, j])]
+            ones = sum(responsibilities[i, c] * X[i, j] for i in known)
+            answers = sum(responsibilities[i, c] for i in known)
+            probabilities[c, j] = (ones + a - 1.0) / (answers + a + b - 2.0)
+    return probabilities
+
+
+def categorical_m_step(X, responsibilities, categories, concentration=1.0):
+    """(S_kjc + a - 1) / (N_kj + C_j (a - 1)) over known values, a list of (k, c_j)."""
+    k = responsibilities.shape[1]
+    out = []
+    for j, values in enumerate(categories):
+        mass = np.empty((k, len(values)))
+        for c in range(k):
+            for v, value in enumerate(values):
+                seen = [i for i in range(len(X)) if X[i, j] == value]
+                mass[c, v] = sum(responsibilities[i, c] for i in seen) + concentration - 1.0
+        out.append(mass / mass.sum(axis=1, keepdims=True))
+    return out
 
 
 def gaussian_means(X, responsibilities, prior=None):
@@ -179,3 +232,31 @@ def log_niw(means, covariances, covariance_type, prior):
     diagonal = np.diag(psi)
     scales = diagonal if covariance_type == "diag" else np.mean(diagonal)
     return total + stats.invgamma(0.5 * dof, scale=0.5 * scales).logpdf(covariances).sum()
+
+
+# ---- log joints of a tuple of parameters -------------------------------------------------------
+
+
+def gaussian_twin(covariance_type):
+    def log_joint(X, params):
+        k, d = params.means.shape
+        covariances = dense(params.covariances, covariance_type, k, d)
+        return gaussian_log_joint(X, params.weights, params.means, covariances)
+
+    return log_joint
+
+
+def poisson_twin(X, params):
+    return poisson_log_joint(X, params.weights, params.rates)
+
+
+def bernoulli_twin(X, params):
+    return bernoulli_log_joint(X, params.weights, params.probabilities)
+
+
+def categorical_twin(X, params):
+    """With the categories of X itself."""
+    categories = [np.unique(x[~np.isnan(x)]) for x in X.T]
+    ends = np.cumsum([len(values) for values in categories])[:-1]
+    parts = np.split(params.category_probabilities, ends, axis=1)
+    return categorical_log_joint(X, params.weights, parts, categories)

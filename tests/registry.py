@@ -15,30 +15,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mixtures import GaussianMixture, PoissonMixture
+from mixtures import BernoulliMixture, CategoricalMixture, GaussianMixture, PoissonMixture
+from mixtures.core.blocks import ArraySource
+from mixtures.core.discriminants import Frame
 from mixtures.core.em import EMProblem
 from mixtures.core.initialise import INITIALISERS, Start
-from mixtures.priors import Dirichlet, Gamma, NormalInverseWishart
+from mixtures.priors import Beta, Dirichlet, Gamma, NormalInverseWishart
+
+from . import naive
+from .draws import answer_rows, category_rows, count_rows, gaussian_rows, with_gaps
 
 COVARIANCES = ("full", "tied", "diag", "spherical")
-
-
-def gaussian_rows(n: int, d: int, seed: int, k: int = 3) -> tuple[np.ndarray, np.ndarray]:
-    """n rows of k overlapping blobs (n, d), correlated, of variances 1 to 9, and their labels."""
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(k, size=n)
-    maps = np.tril(rng.normal(size=(k, d, d)), -1) + np.eye(d) * rng.uniform(1.0, 3.0, (k, 1, d))
-    centres = 5.0 * rng.normal(size=(k, d))
-    return centres[labels] + np.einsum("nij,nj->ni", maps[labels], rng.normal(size=(n, d))), labels
-
-
-def count_rows(n: int, d: int, seed: int, k: int = 3) -> tuple[np.ndarray, np.ndarray]:
-    """n rows of Poisson counts (n, d) with k different rates, and their labels."""
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(k, size=n)
-    rates = rng.uniform(0.5, 12.0, size=(k, d))
-    return rng.poisson(rates[labels]).astype(float), labels
-
 
 NIW = NormalInverseWishart(mean_precision=0.5, degrees_of_freedom=9.0)
 NIW_FREE_MEANS = NormalInverseWishart(mean_precision=0.0, degrees_of_freedom=7.0)
@@ -55,6 +42,14 @@ POISSON_PRIORS: dict[str, dict[str, Any]] = {
     **WEIGHT_PRIORS,
     "gamma": {"prior": Gamma(2.0, 0.5), "weight_prior": Dirichlet(1.5)},
 }
+BERNOULLI_PRIORS: dict[str, dict[str, Any]] = {
+    **WEIGHT_PRIORS,
+    "beta": {"prior": Beta(2.0, 1.5), "weight_prior": Dirichlet(1.5)},
+}
+CATEGORICAL_PRIORS: dict[str, dict[str, Any]] = {
+    **WEIGHT_PRIORS,
+    "dirichlet": {"prior": Dirichlet(1.75), "weight_prior": Dirichlet(1.5)},
+}
 
 
 @dataclass(frozen=True)
@@ -66,8 +61,16 @@ class Model:
     options: dict[str, Any]
     draw: Callable[..., tuple[np.ndarray, np.ndarray]]
     priors: dict[str, dict[str, Any]]
+    twin: Callable[[np.ndarray, Any], np.ndarray]
+    """log weight + log density (n, k) of rows and parameters, the slow and obvious way."""
     exact: dict[str, Any] = field(default_factory=dict)
     """Options under which the M-step is the exact maximiser: no ridge."""
+    separable: int = 3
+    """Features that it takes to tell three components apart."""
+    outlier: float = 1e9
+    """A number that rows may have, as far from all others as it can be."""
+    accepts: frozenset[str] = frozenset()
+    """What it takes of the rows that others refuse: "NaN", "sparse", "strings"."""
 
     def make(self, n_components: int = 3, **options: Any) -> Any:
         return self.estimator(n_components, **{"random_state": 0, **self.options, **options})
@@ -87,11 +90,45 @@ MODELS = [
             {"covariance_type": covariance},
             gaussian_rows,
             GAUSSIAN_PRIORS,
+            naive.gaussian_twin(covariance),
             {"reg_covar": 0.0},
         )
         for covariance in COVARIANCES
     ),
-    Model("poisson", PoissonMixture, {}, count_rows, POISSON_PRIORS),
+    Model(
+        "poisson",
+        PoissonMixture,
+        {},
+        count_rows,
+        POISSON_PRIORS,
+        naive.poisson_twin,
+        accepts=frozenset({"sparse"}),
+    ),
+    *(
+        Model(
+            name,
+            BernoulliMixture,
+            {},
+            draw,
+            BERNOULLI_PRIORS,
+            naive.bernoulli_twin,
+            separable=12,
+            outlier=1.0,
+            accepts=frozenset({"NaN", "sparse"}),
+        )
+        for name, draw in (("bernoulli", answer_rows), ("bernoulli-gaps", with_gaps(answer_rows)))
+    ),
+    Model(
+        "categorical",
+        CategoricalMixture,
+        {},
+        with_gaps(category_rows),
+        CATEGORICAL_PRIORS,
+        naive.categorical_twin,
+        separable=12,
+        outlier=9.0,
+        accepts=frozenset({"NaN", "strings"}),
+    ),
 ]
 GAUSSIANS = [model for model in MODELS if model.estimator is GaussianMixture]
 
@@ -167,8 +204,21 @@ ESTIMATORS = [
     PoissonMixture(),
     PoissonMixture(2, random_state=0),
     PoissonMixture(2, random_state=0, prior=Gamma(2.0, 1.0), weight_prior=Dirichlet(2)),
+    BernoulliMixture(binarize=0.0),
+    BernoulliMixture(2, random_state=0, binarize=0.0, prior=Beta(2, 2), weight_prior=Dirichlet(2)),
+    CategoricalMixture(handle_unknown="ignore"),
+    CategoricalMixture(2, random_state=0, handle_unknown="ignore", prior=Dirichlet(2)),
 ]
 """What `parametrize_with_checks` examines."""
+
+
+def expected_failures(estimator: Any) -> dict[str, str]:
+    """Checks of scikit-learn that an estimator cannot pass, and why."""
+    if not estimator.__sklearn_tags__().input_tags.sparse:
+        return {}
+    reason = "takes all that predict probabilities from sparse rows for classifiers"
+    return {f"check_estimator_sparse_{kind}": reason for kind in ("array", "matrix")}
+
 
 # ---- the engine, opened --------------------------------------------------------------------
 
@@ -178,31 +228,53 @@ def problem(
     estimator: Any, X: np.ndarray, sample_weight: np.ndarray | None = None
 ) -> Iterator[tuple[EMProblem, Any]]:
     """The EM problem that `estimator` solves for these rows, and the parameters it starts from."""
-    with estimator._source(X, sample_weight) as (source, totals):
+    rows = estimator._validated(X, reset=True)
+    with estimator._source(rows, sample_weight) as (source, totals):
         family = estimator._family(source, totals)
         k, rng = estimator.n_components, np.random.RandomState(0)
         start = INITIALISERS["kmeans"](Start(source, totals, family, k, rng))
         yield EMProblem.of(source, family), start
 
 
+def rows_of(source: Any) -> Any:
+    """The validated rows of a source, before they were coded."""
+    return source.X if source.coding is None else source.coding
+
+
+def opened(rows: Any, frame: Any, sample_weight: np.ndarray | None = None) -> Any:
+    """Validated rows as a source, none of them merged."""
+    if hasattr(rows, "source"):  # they know their code
+        return rows.source(sample_weight)
+    return ArraySource(rows, sample_weight, frame=frame)
+
+
+def points(estimator: Any, X: np.ndarray) -> np.ndarray:
+    """Rows as the family of a fitted estimator sees them: numbers, or one bit a category."""
+    rows = estimator._validated(X, reset=False)
+    with opened(rows, Frame.identity(rows.shape[1])) as source:
+        return source.points(np.arange(source.n_rows))
+
+
 def parameters(estimator: Any) -> dict[str, np.ndarray]:
-    """The fitted parameters by name."""
-    return {f"{name}_": getattr(estimator, f"{name}_") for name in estimator._params._fields}
+    """The fitted parameters by name, each as one array of float64."""
+    return {f"{name}_": a for name, a in estimator._attribute_params()._asdict().items()}
 
 
 def same_bits(one: Any, other: Any) -> None:
     """Assert that two fits of the same model have the same parameters and trace, bit for bit."""
+    theirs = parameters(other)
     for name, array in parameters(one).items():
-        np.testing.assert_array_equal(array, getattr(other, name), err_msg=name)
+        np.testing.assert_array_equal(array, theirs[name], err_msg=name)
     assert one.lower_bounds_ == other.lower_bounds_
     assert one.n_iter_ == other.n_iter_
 
 
 def close(one: Any, other: Any, rtol: float) -> None:
     """Assert that parameters and objective agree, each array relative to its largest entry."""
+    theirs = parameters(other)
     for name, array in parameters(one).items():
         atol = rtol * float(np.abs(array).max())
-        np.testing.assert_allclose(getattr(other, name), array, rtol=0, atol=atol, err_msg=name)
+        np.testing.assert_allclose(theirs[name], array, rtol=0, atol=atol, err_msg=name)
     np.testing.assert_allclose(other.lower_bound_, one.lower_bound_, rtol=rtol, atol=rtol)
 
 

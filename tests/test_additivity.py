@@ -11,19 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixtures.core.blocks import ArraySource
 from mixtures.core.statistics import SufficientStatistics
 
-from .registry import CONFIGURATIONS, GAUSSIANS, MODELS, names, problem
+from .registry import CONFIGURATIONS, GAUSSIANS, MODELS, names, opened, problem, rows_of
 
 N = 700
 BOUND = N * np.finfo(float).eps
 
 
-def sums(em, params, X, w=None):
-    """Statistics of the rows X in the frame of the EM problem."""
+def sums(em, params, rows, w=None):
+    """Statistics of validated rows in the frame of the EM problem."""
     sweep = em.family.sweep(params)
-    with ArraySource(X, w, frame=em.source.frame) as source:
+    with opened(rows, em.source.frame, w) as source:
         return source.accumulate(sweep.discriminants, sweep.moments)
 
 
@@ -32,9 +31,9 @@ def assert_equal_sums(one: SufficientStatistics, other: SufficientStatistics, si
         np.testing.assert_allclose(a, b, rtol=0, atol=BOUND * max(float(np.max(c, initial=0)), 1.0))
 
 
-def magnitude(em, params, X):
+def magnitude(em, params, rows):
     """Sums of absolute values, from single rows."""
-    parts = [sums(em, params, X[i : i + 1]) for i in range(len(X))]
+    parts = [sums(em, params, rows[i : i + 1]) for i in range(rows.shape[0])]
     return [sum(np.abs(p[j]) for p in parts) for j in range(4)]
 
 
@@ -42,9 +41,11 @@ def magnitude(em, params, X):
 def test_parts_add_up(model, prior):
     X = model.rows(N)
     with problem(model.make(**model.priors[prior]), X) as (em, params):
-        whole, size = sums(em, params, X), magnitude(em, params, X)
+        rows = rows_of(em.source)
+        whole, size = sums(em, params, rows), magnitude(em, params, rows)
         for cuts in ([350], [1, 699], [7, 8, 300, 512, 513]):
-            parts = [sums(em, params, part) for part in np.split(X, cuts)]
+            ends = zip([0, *cuts], [*cuts, N], strict=True)
+            parts = [sums(em, params, rows[lo:hi]) for lo, hi in ends]
             total = parts[0]
             for part in parts[1:]:
                 total = total + part
@@ -55,9 +56,9 @@ def test_parts_add_up(model, prior):
 def test_zeros_are_neutral(model):
     X = model.rows(50)
     with problem(model.make(), X) as (em, params):
-        part = sums(em, params, X)
+        part = sums(em, params, rows_of(em.source))
         moments = em.family.sweep(params).moments
-        zero = SufficientStatistics.zeros(moments, 3, 3)
+        zero = SufficientStatistics.zeros(moments, 3, em.source.n_features)
         for a, b in zip(part + zero, part, strict=True):
             np.testing.assert_array_equal(a, b)
 
@@ -67,8 +68,9 @@ def test_weighted_parts_add_up(seed, cut, row):
     X = row.rows(200, seed=seed)
     w = np.random.default_rng(seed).exponential(size=200)
     with problem(row.make(), X, w) as (em, params):
-        whole = sums(em, params, X, w)
-        total = sums(em, params, X[:cut], w[:cut]) + sums(em, params, X[cut:], w[cut:])
+        rows = rows_of(em.source)
+        whole = sums(em, params, rows, w)
+        total = sums(em, params, rows[:cut], w[:cut]) + sums(em, params, rows[cut:], w[cut:])
         assert_equal_sums(
             whole, total, [np.abs(a) + np.abs(b) for a, b in zip(whole, total, strict=True)]
         )

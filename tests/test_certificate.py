@@ -44,7 +44,8 @@ def equal_components(X, weights):
 
 @pytest.mark.parametrize(("model", "prior"), CONFIGURATIONS, ids=names)
 def test_a_fit_is_a_maximum(model, prior):
-    X = model.rows(120, 2, seed=1)
+    d = model.separable - 1
+    X = model.rows(60 * d, d, seed=1)
     found, _ = certificate(model.make(2, **model.exact, **model.priors[prior]), X)
     assert found.verdict is Verdict.MAXIMUM, str(found)
     assert 0 < found.smallest_eigenvalue <= 1 + 1e-6

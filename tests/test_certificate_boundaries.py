@@ -10,6 +10,7 @@ import pytest
 from mixtures import GaussianMixture, PoissonMixture
 from mixtures.core.certificate import Verdict, _layout, certify
 from mixtures.core.em import run_em
+from mixtures.core.family import AbstractFamily
 from mixtures.core.unconstrained import Real, Simplex, UnitInterval
 from mixtures.covariance import GaussianParams
 from mixtures.poisson import PoissonParams
@@ -117,14 +118,17 @@ def test_layout_of_several_fields():
         categories: np.ndarray = np.full((2, 2), 0.5)
         answers: np.ndarray = np.zeros((1, 1))
 
+    class Family:
+        coordinates = AbstractFamily.coordinates
+        unconstrained = {  # noqa: RUF012
+            "weights": Simplex(),
+            "means": Real(),
+            "categories": Simplex(),
+            "answers": UnitInterval(),
+        }
+
     class Problem:
-        class family:
-            unconstrained = {  # noqa: RUF012
-                "weights": Simplex(),
-                "means": Real(),
-                "categories": Simplex(),
-                "answers": UnitInterval(),
-            }
+        family = Family()
 
     x = np.r_[0.0, -9.0, -9.0, 9.0, np.log(0.5 * np.ones(4)), 9.0]
     ends, sums = _layout(Problem, Params(), x)

@@ -10,7 +10,7 @@ from scipy import stats
 from mixtures import GaussianMixture, PoissonMixture
 
 from . import naive
-from .registry import COVARIANCES, GAUSSIANS, MODELS, count_rows, gaussian_rows, names
+from .registry import COVARIANCES, GAUSSIANS, MODELS, count_rows, gaussian_rows, names, points
 
 
 def dense(fitted):
@@ -103,22 +103,23 @@ def test_mpmath_log_likelihood(covariance_type, shift):
 @pytest.mark.parametrize("model", MODELS, ids=names)
 def test_sample_then_fit_recovers(model):
     """Sampling error is sd / sqrt(n_k): five of these bound means and weights."""
-    truth = model.make(2).fit(model.draw(300, 2, 3, k=2)[0])
+    d = model.separable - 1
+    truth = model.make(2).fit(model.draw(300, d, 3, k=2)[0])
     n = 40_000
     X, labels = truth.sample(n, random_state=1)
-    assert X.shape == (n, 2)
+    assert X.shape == (n, d)
     counts = np.bincount(labels, minlength=2)
     np.testing.assert_allclose(counts / n, truth.weights_, atol=5 * 0.5 / np.sqrt(n))
-    centres = truth.means_ if hasattr(truth, "means_") else truth.rates_
+    centres, coded = truth._attribute_params()[1], points(truth, X)
     for k in range(2):
-        rows = X[labels == k]
+        rows = coded[labels == k]
         np.testing.assert_allclose(
             rows.mean(axis=0), centres[k], atol=5 * rows.std() / np.sqrt(len(rows))
         )
     again = model.make(2, tol=1e-6, max_iter=1000).fit(X).align_to(truth)
-    found = again.means_ if hasattr(again, "means_") else again.rates_
+    found = again._attribute_params()[1]
     # Overlap makes estimates up to twice as uncertain as with known labels.
-    np.testing.assert_allclose(found, centres, atol=10 * X.std() / np.sqrt(n))
+    np.testing.assert_allclose(found, centres, atol=10 * coded.std() / np.sqrt(n))
     np.testing.assert_allclose(again.weights_, truth.weights_, atol=0.05)
     assert again.score(X) >= truth.score(X) - 1e-9
 

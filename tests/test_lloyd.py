@@ -84,7 +84,9 @@ def test_an_iteration_is_the_engines_hard_sweep():
     X, _ = gaussian_rows(3000, 5, 1, 7)
     start = X[:7]
     with ArraySource(X) as source:
-        stats = source.accumulate(nearest(source, start, np.eye(5), np.zeros_like(start)), NONE, HARD)
+        stats = source.accumulate(
+            nearest(source, start, np.eye(5), np.zeros_like(start)), NONE, HARD
+        )
         moved = run_lloyd(DensePoints(source), start, tol=0, max_iter=1).centres
     np.testing.assert_allclose(moved, stats.first / stats.counts[:, None], rtol=1e-12, atol=1e-12)
 

@@ -56,6 +56,8 @@ def test_heavy_weight_prior_is_its_mode(model):
 @pytest.mark.parametrize("model", MODELS, ids=names)
 def test_weights_have_a_closed_form_where_labels_are_certain(model):
     """(n_k + alpha_k - 1) / (n + sum(alpha) - k) for blobs whose overlap is below 1e-12."""
+    if model.outlier < 1e4:
+        pytest.skip("no rows of this model are so far apart")
     sizes = np.array([10, 20, 30])
     labels = np.repeat([0, 1, 2], sizes)
     X = np.abs(gaussian_rows(60, 3, 0, k=1)[0]).round() + 1e4 * np.eye(3)[labels]

@@ -13,7 +13,7 @@ import pytest
 from scipy import optimize, stats
 
 from mixtures import GaussianMixture
-from mixtures.priors import Dirichlet, Gamma, NormalInverseWishart
+from mixtures.priors import Beta, Dirichlet, Gamma, NormalInverseWishart
 
 from . import naive
 from .registry import CONFIGURATIONS, COVARIANCES, gaussian_rows, names, problem
@@ -31,23 +31,26 @@ def gradient(f, x):
 def log_prior(options, params, covariance_type=None):
     total = 0.0
     if "weight_prior" in options:
-        a = np.full(len(params.weights), options["weight_prior"].concentration)
-        # Its own formula: scipy's density insists on weights that sum to one exactly.
-        total += float((a - 1.0) @ np.log(params.weights))
+        total += log_dirichlet(options["weight_prior"], params.weights)
     prior = options.get("prior")
-    if isinstance(prior, Gamma):
-        total += stats.gamma(prior.shape, scale=1 / prior.rate).logpdf(params.rates).sum()
-    elif prior is not None:
+    if isinstance(prior, NormalInverseWishart):
         twin = naive.NIW(CENTRE, prior.mean_precision, DOF, PSI)
         total += naive.log_niw(params.means, params.covariances, covariance_type, twin)
+    elif prior is not None:
+        total += DENSITIES[type(prior)](prior, params[1])
     return total
 
 
-def log_joint(X, params, covariance_type):
-    if covariance_type is None:
-        return naive.poisson_log_joint(X, params.weights, params.rates)
-    dense = naive.dense(params.covariances, covariance_type, K, D)
-    return naive.gaussian_log_joint(X, params.weights, params.means, dense)
+def log_dirichlet(prior, probabilities):
+    """Its own formula: scipy's density insists on weights that sum to one exactly."""
+    return float((prior.concentration - 1.0) * np.log(probabilities).sum())
+
+
+DENSITIES = {
+    Gamma: lambda prior, rates: stats.gamma(prior.shape, scale=1 / prior.rate).logpdf(rates).sum(),
+    Beta: lambda prior, p: stats.beta(prior.a, prior.b).logpdf(p).sum(),
+    Dirichlet: log_dirichlet,
+}
 
 
 def options_of(model, prior):
@@ -68,18 +71,19 @@ def test_m_step_is_stationary_for_q(model, prior):
         point = em.evaluate(em.evaluate(start).image)
         frame, family = em.source.frame, em.family
         old, new = (estimator._to_data_units(p, frame) for p in (point.params, point.image))
-        resp, _ = naive.e_step(log_joint(X, old, kind))
+        resp, _ = naive.e_step(model.twin(X, old))
 
         def q(vector):
             params = estimator._to_data_units(family.unpack(vector, point.image), frame)
-            joint = log_joint(X, params, kind)
+            joint = model.twin(X, params)
             return float((resp * joint).sum()) + log_prior(options, params, kind)
 
         at = family.pack(point.image)
         slope = gradient(q, at)
         # The log-weights' coordinates are redundant (their sum is free): Q is flat along it.
         assert np.abs(slope).max() < FLAT
-        assert np.abs(gradient(q, at + 0.01)).max() > 100 * FLAT  # the test can fail
+        elsewhere = at + 0.01 * (np.arange(len(at)) % 2)
+        assert np.abs(gradient(q, elsewhere)).max() > 100 * FLAT  # the test can fail
         assert q(at) >= q(family.pack(point.params)) - 1e-9
         assert old.weights.sum() == pytest.approx(new.weights.sum())
 
@@ -97,7 +101,7 @@ def test_fixed_point_cannot_be_improved(model, prior):
 
         def loss(vector):
             params = estimator._to_data_units(family.unpack(vector, end), frame)
-            joint = log_joint(X, params, kind)
+            joint = model.twin(X, params)
             value = naive.e_step(joint)[1].sum() + log_prior(options, params, kind)
             return -float(value) / N
 

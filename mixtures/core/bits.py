@@ -134,7 +134,8 @@ class BitSource(CodedSource):
             counts = np.bincount(group, own)
             both = np.concatenate([rows, here[first]])
             hashes, kept, group = _distinct(np.concatenate([hashes, new]), both)
-            rows, weights = both[kept], np.bincount(group, np.concatenate([weights, counts]))
+            rows = both[kept]
+            weights = np.bincount(group, np.concatenate([weights, counts])).astype(np.float64)
             if len(rows) > MERGED_SHARE * n:
                 return nibbles, sample_weight
         return rows, weights

@@ -54,6 +54,9 @@ class ArraySource(AbstractSource):
             LINEAR, np.ascontiguousarray(slopes), np.empty((0, len(bias))), bias, reference
         )
 
+    def some(self, rows: np.ndarray, sample_weight: Array) -> ArraySource:
+        return ArraySource(self.X[rows], sample_weight, frame=self.frame, n_threads=self._n_threads)
+
     def points(self, rows: np.ndarray) -> Array:
         return self.frame.to_frame(self.X[rows].astype(np.float64))
 

@@ -209,8 +209,7 @@ def _gradient_near(
 def _layout(problem: EMProblem[Any], params: Any, x: Array) -> tuple[np.ndarray, np.ndarray]:
     """`Coordinates.ends` and `Coordinates.sums` of the whole vector."""
     ends, sums, start, n_sums = [], [], 0, 0
-    for name, coordinates in problem.family.unconstrained.items():
-        shape = getattr(params, name).shape
+    for coordinates, shape in problem.family.coordinates(params):
         size = coordinates.size(shape)
         ends.append(coordinates.ends(x[start : start + size]))
         own = coordinates.sums(shape)

@@ -12,7 +12,7 @@ import numpy as np
 from . import validation
 from .discriminants import Array, Discriminants, Frame
 from .estimator import AbstractMixture
-from .family import AbstractFamily
+from .family import AbstractFamily, DegenerateComponentError
 from .frames import Totals
 from .source import AbstractSource
 from .statistics import SufficientStatistics
@@ -52,6 +52,15 @@ class AbstractDiscreteFamily(AbstractFamily[P]):
         return fields._replace(**blended)
 
 
+def refuse_impossible(stats: SufficientStatistics) -> None:
+    """DegenerateComponentError where `NEVER` was in the log-likelihood of all components."""
+    if stats.log_likelihood < IMPOSSIBLE:
+        raise DegenerateComponentError(
+            int(np.argmin(stats.counts)),
+            "the log-likelihood is -inf, as some row has what no component can have",
+        )
+
+
 def softened(v: Discriminants) -> Discriminants:
     """The same discriminants with vanishing probabilities in place of zeros."""
     return v._replace(
@@ -64,8 +73,24 @@ class AbstractDiscreteMixture(AbstractMixture):
 
     _centred: ClassVar[bool] = False
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **AbstractMixture._parameter_constraints,
+        "weights_init": ["array-like", None],
+    }
+
     _ranges: ClassVar[dict[str, tuple[float, float]]] = {}
     """Least and largest value of the parameters, where a start may be given."""
+
+    _sparse: ClassVar[bool] = False
+    """Whether rows may be sparse."""
+
+    _prior_axes: ClassVar[int] = 2
+    """Axes of the hyperparameters of `prior` that has its own for each component, the first one."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self._sparse
+        return tags
 
     def _fitted_family(self) -> tuple[AbstractFamily[Any], Any, Frame]:
         return self._fitted_to(None)
@@ -79,7 +104,20 @@ class AbstractDiscreteMixture(AbstractMixture):
         """The family with its priors, for validated rows; None: for none in particular."""
 
     def _family(self, source: Any, totals: Any) -> AbstractFamily[Any]:
+        if self.component_order is not None:
+            self._refuse_own_priors()
         return self._bound(source.coding)
+
+    def _refuse_own_priors(self) -> None:
+        """ValueError for a prior that is lost when components are sorted."""
+        for name, axes in (("prior", self._prior_axes), ("weight_prior", 1)):
+            prior = getattr(self, name)
+            for value in {} if prior is None else vars(prior).values():
+                if np.ndim(value) == axes and np.ptp(value, axis=0).any():
+                    raise ValueError(
+                        f"component_order sorts the components, but {name} gives each its own, "
+                        f"{prior!r}. Use the same numbers for all, or component_order=None."
+                    )
 
     def _given_start(self, n_features: int) -> dict[str, Array]:
         given = {}
@@ -88,10 +126,16 @@ class AbstractDiscreteMixture(AbstractMixture):
             if value is not None and name == "weights":
                 given[name] = validation.check_weights(value, self.n_components)
             elif value is not None:
-                shape = self.n_components, n_features
-                array = validation.check_shape(name, value, shape)
-                given[name] = validation.check_range(name, array, *self._ranges[name])
+                given[name] = self._starting(name, value, n_features)
         return given
+
+    def _starting(self, name: str, value: Any, n_features: int) -> Array:
+        """A parameter (k, d) to start from, as a user gave it, or ValueError."""
+        array = validation.check_shape(name, value, (self.n_components, n_features))
+        return validation.check_range(name, array, *self._ranges[name])
+
+    def _softened(self, v: Discriminants) -> Discriminants:
+        return softened(v)
 
     def _far_rows(
         self, family: AbstractFamily[Any], params: Any, frame: Frame, rows: Any, log_norm: Array
@@ -102,7 +146,7 @@ class AbstractDiscreteMixture(AbstractMixture):
         the fewer of them a row contradicts.
         """
         with self._opened(rows, frame) as source:
-            resp, _ = source.posterior(softened(family.discriminants(params)))
+            resp, _ = source.posterior(self._softened(family.discriminants(params)))
         return resp, np.where(log_norm > IMPOSSIBLE, log_norm, -np.inf)
 
 
@@ -110,9 +154,11 @@ class AbstractCodedMixture(AbstractDiscreteMixture):
     """Base of mixtures whose validated rows know how they are coded: see `core.answers`."""
 
     @contextmanager
-    def _source(self, X: Any, w: Array | None) -> Iterator[tuple[Any, Totals]]:
+    def _source(
+        self, X: Any, w: Array | None, *, merge: bool = True
+    ) -> Iterator[tuple[Any, Totals]]:
         X.refuse_unanswered(type(self).__name__)
-        with X.source(w, merge=True, n_threads=self.n_threads) as source:
+        with X.source(w, merge=merge, n_threads=self.n_threads) as source:
             yield source, source.totals()
 
     def _opened(self, rows: Any, frame: Frame) -> AbstractSource:

@@ -111,7 +111,8 @@ class _Run:
         """One iteration, that is one map; False if the step from here does not climb."""
         proposal = None
         if accelerate:
-            proposal = self.accelerator.propose(self.problem.family, self.point, n_iter)
+            with np.errstate(over="ignore"):
+                proposal = self.accelerator.propose(self.problem.family, self.point, n_iter)
         if proposal is not None:
             new = self._attempt(proposal)
             if new is None:  # it has cost one map
@@ -139,7 +140,8 @@ class _Run:
     def _attempt(self, params: Any) -> Point | None:
         """The point at `params`, or None where it is no better or does not exist."""
         try:
-            new = self.problem.evaluate(params)
+            with np.errstate(over="ignore", invalid="ignore"):  # far out there may be no density
+                new = self.problem.evaluate(params)
         except (DegenerateComponentError, np.linalg.LinAlgError):
             return None
         return new if new.objective >= self.point.objective else None

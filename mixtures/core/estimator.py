@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from numbers import Integral, Real
@@ -32,13 +32,16 @@ from .family import AbstractFamily
 from .frames import Totals, framed
 from .inference import InferenceMixin
 from .initialise import INITIALISERS, Start
+from .ordering import OrderingMixin
 from .progress import Progress
 from .restarts import AllRestartsFailed, best_of
 from .source import AbstractSource
 from .transaction import all_or_nothing
 
 
-class AbstractMixture(CallbackSupportMixin, InferenceMixin, DensityMixin, BaseEstimator):
+class AbstractMixture(
+    CallbackSupportMixin, InferenceMixin, OrderingMixin, DensityMixin, BaseEstimator
+):
     """Base of all mixtures fitted by EM; see a model's class for its parameters."""
 
     _doc_link_module = "mixtures"
@@ -68,6 +71,9 @@ class AbstractMixture(CallbackSupportMixin, InferenceMixin, DensityMixin, BaseEs
 
     _centred: ClassVar[bool] = True
     """Whether the engine may shift and scale the data: location-scale families."""
+
+    _initialisers: ClassVar[dict[str, Callable[[Start], Any]]] = INITIALISERS
+    """What the values of `init_params` mean."""
 
     @abstractmethod
     def _family(self, source: Any, totals: Totals) -> AbstractFamily[Any]:
@@ -149,7 +155,7 @@ class AbstractMixture(CallbackSupportMixin, InferenceMixin, DensityMixin, BaseEs
             doubts = family.doubts(result.params)
             params = self._ordered(result.params)
             dtype = validation.float_type(rows)
-            attributes = self._attributes(result._replace(params=params), source.frame, dtype)
+            attributes = self._attributes(result._replace(params=params), source, dtype)
         attributes["restarts_"] = restarts
         self._warn(result, doubts)
         self.__dict__.update(attributes)  # the one point at which a fit shows
@@ -165,13 +171,18 @@ class AbstractMixture(CallbackSupportMixin, InferenceMixin, DensityMixin, BaseEs
         rows = self._validated(X, reset=not warm, ensure_min_samples=2)
         w = validation.check_sample_weight(sample_weight, rows.shape[0])
         rows, w = validation.drop_weightless(rows, w)
-        flat = self.prior is None and self.weight_prior is None
-        w = validation.normalise_weights(w, has_prior=not flat)
+        w = validation.normalise_weights(w, has_prior=self._has_prior())
         validation.check_enough_samples(rows.shape[0], self.n_components)
         return rows, w
 
+    def _has_prior(self) -> bool:
+        return self.prior is not None or self.weight_prior is not None
+
     @contextmanager
-    def _source(self, X: Any, w: Array | None) -> Iterator[tuple[Any, Totals]]:
+    def _source(
+        self, X: Any, w: Array | None, *, merge: bool = True
+    ) -> Iterator[tuple[Any, Totals]]:
+        """Rows to fit, opened, and their totals; `merge`: equal rows may become one."""
         source, totals = framed(
             X, w, centred=self._centred, common_scale=self._common_scale(), n_threads=self.n_threads
         )
@@ -237,23 +248,25 @@ class AbstractMixture(CallbackSupportMixin, InferenceMixin, DensityMixin, BaseEs
         if len(given) == len(self._params._fields):
             return self._to_frame(self._params(**given), source.frame)
         start = Start(source, totals, family, self.n_components, rng, self.n_threads)
-        params = INITIALISERS[self.init_params](start)
+        params = self._initialisers[self.init_params](start)
         if not given:
             return params
-        in_data_units = self._to_data_units(params, source.frame)._replace(**given)
-        return self._to_frame(in_data_units, source.frame)
+        return self._with_given(params, given, source.frame)
+
+    def _with_given(self, params: Any, given: dict[str, Array], frame: Frame) -> Any:
+        """Parameters in a frame, some of whose fields are prescribed, in data units."""
+        return self._to_frame(self._to_data_units(params, frame)._replace(**given), frame)
 
     def _attributes_at(
         self, source: AbstractSource, problem: EMProblem[Any], point: Any
     ) -> dict[str, Any]:
         """Fitted attributes in the middle of a fit, for callbacks that ask for a fitted copy."""
         result = EMResult(point.params, point.objective, [point.objective], 0, StopReason.CALLBACK)
-        return self._attributes(result, source.frame, validation.float_type(source.X))
+        return self._attributes(result, source, validation.float_type(source.X))
 
-    def _attributes(self, result: EMResult, frame: Frame, dtype: Any) -> dict[str, Any]:
+    def _attributes(self, result: EMResult, source: Any, dtype: Any) -> dict[str, Any]:
         """All fitted attributes of a result."""
-        params = self._to_data_units(result.params, frame)
-        return self._parameter_attributes(params, dtype) | {
+        return self._fitted_attributes(result.params, source, dtype) | {
             "converged_": result.reason in AT_REST,
             "n_iter_": result.n_iter,
             "lower_bound_": result.objective,
@@ -261,6 +274,10 @@ class AbstractMixture(CallbackSupportMixin, InferenceMixin, DensityMixin, BaseEs
             "initial_lower_bound_": result.trace[0],
             "stop_reason_": result.reason.value,
         }
+
+    def _fitted_attributes(self, params: Any, source: Any, dtype: Any) -> dict[str, Any]:
+        """Fitted attributes that hold parameters, given in the frame of the rows fitted."""
+        return self._parameter_attributes(self._to_data_units(params, source.frame), dtype)
 
     def _parameter_attributes(self, params: Any, dtype: Any) -> dict[str, Any]:
         """Fitted attributes that hold parameters, given in data units."""

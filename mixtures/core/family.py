@@ -98,6 +98,8 @@ class AbstractFamily(ABC, Generic[P]):
     def base(self, source: AbstractSource) -> float:
         """Sum over a source's rows of what no parameter changes, the frame's Jacobian included."""
         total = source.total_weight * source.frame.log_jacobian
+        if not isinstance(self.log_base(source.X[:1]), np.ndarray):
+            return total  # no row has one, and blocks of CSR rows would be copies
         for lo in range(0, source.n_rows, BASE_ROWS):
             base = self.log_base(source.X[lo : lo + BASE_ROWS])
             if isinstance(base, np.ndarray):
@@ -135,6 +137,13 @@ class AbstractFamily(ABC, Generic[P]):
         """
         mine, theirs = (np.asarray(p[1], dtype=np.float64) for p in (params, others))  # type: ignore[index]
         return ((mine[:, None] - theirs[None]) ** 2).reshape(len(mine), len(theirs), -1).sum(axis=2)
+
+    def coordinates(self, params: P) -> list[tuple[Coordinates, tuple[int, ...]]]:
+        """For each array of the parameters, in the order of `pack`, its coordinates and shape.
+
+        The mixing weights come first.
+        """
+        return [(c, getattr(params, name).shape) for name, c in self.unconstrained.items()]
 
     def pack(self, params: P) -> Array:
         """Parameters as one vector without constraints."""

@@ -150,7 +150,12 @@ class InferenceMixin(CriteriaMixin):
         weights = np.asarray(params.weights, dtype=np.float64)
         counts = rng.multinomial(n_samples, weights / weights.sum())
         rows = [family.sample(params, c, int(n), rng) for c, n in enumerate(counts)]
-        return frame.from_frame(np.vstack(rows)), np.repeat(np.arange(len(counts)), counts)
+        labels = np.repeat(np.arange(len(counts)), counts)
+        return self._as_data(np.vstack(rows), frame), labels
+
+    def _as_data(self, points: Array, frame: Frame) -> np.ndarray:
+        """Points that a family drew, as rows such as users pass."""
+        return frame.from_frame(points)
 
     def _rows(self, X: ArrayLike) -> Any:
         """Rows to predict for, validated."""
@@ -175,6 +180,10 @@ class InferenceMixin(CriteriaMixin):
                 there = self._far_rows(family, params, frame, block[far], log_norm[far])
                 resp[far], log_norm[far] = there
             yield resp, log_norm + family.log_base(block) + frame.log_jacobian
+
+    def _softened(self, v: Any) -> Any:
+        """Discriminants without zero probabilities, so that they tell all rows apart."""
+        return v
 
     def _far_rows(
         self, family: AbstractFamily[Any], params: Any, frame: Frame, rows: Any, log_norm: Array

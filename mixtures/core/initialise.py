@@ -17,7 +17,6 @@ from .plusplus import plusplus
 from .points import SortedPoints
 from .seeding import Sample, draw, from_responsibilities, mapped, nearest, partition
 from .source import AbstractSource
-from .statistics import NONE
 
 LEAST_SAMPLE = 5_000
 SAMPLE_PER_COMPONENT = 400
@@ -43,24 +42,32 @@ class Start(NamedTuple):
         return Sample(self.source, self.totals, size, self.rng)
 
 
-def by_kmeans(start: Start) -> Any:
+def score(source: AbstractSource, family: AbstractFamily[Any], clusters: Clusters, k: int) -> float:
+    """The objective that EM would start from, if these clusters were its start."""
+    v = nearest(source, *clusters, family.reference(clusters.centres))
+    stats = source.accumulate(v, family.moments, HARD)
+    least = min(source.n_features + 1.0, 0.5 * source.total_weight / k)
+    if stats.counts.min() < least:  # a cluster of few rows is dense, not good
+        return -np.inf
+    try:
+        params = family.start(stats, clusters.centres)
+        return EMProblem(source, family, 0.0).evaluate(params).objective
+    except (DegenerateComponentError, np.linalg.LinAlgError):
+        return -np.inf
+
+
+def kmeans_clusters(start: Start) -> Clusters:
     """k-means in several metrics, of which the family likes the best one's partition most."""
 
-    def score(sampled: ArraySource, clusters: Clusters) -> float:
-        """The objective that EM would start from."""
-        v = nearest(sampled, *clusters, clusters.centres)
-        counts = sampled.accumulate(v, NONE, HARD).counts
-        least = min(start.source.n_features + 1.0, 0.5 * sampled.total_weight / start.k)
-        if counts.min() < least:  # a cluster of few rows is dense, not good
-            return -np.inf
-        try:
-            params = partition(sampled, start.family, *clusters)
-            return EMProblem(sampled, start.family, 0.0).evaluate(params).objective
-        except (DegenerateComponentError, np.linalg.LinAlgError):
-            return -np.inf
+    def likes(sampled: ArraySource, clusters: Clusters) -> float:
+        return score(sampled, start.family, clusters, start.k)
 
-    clusters = cluster(start.sample(), start.k, start.rng, score, start.n_threads)
-    return partition(start.source, start.family, *clusters)
+    return cluster(start.sample(), start.k, start.rng, likes, start.n_threads)
+
+
+def by_kmeans(start: Start) -> Any:
+    """Each row belongs to the cluster that k-means puts it into."""
+    return partition(start.source, start.family, *kmeans_clusters(start))
 
 
 def by_plusplus(start: Start) -> Any:

@@ -31,6 +31,8 @@ class Sample:
 
     Attributes
     ----------
+    rows : ndarray of shape (m,)
+        Where the source has them.
     points : ndarray of shape (m, d)
         In the source's frame.
     weights : ndarray of shape (m,)
@@ -43,13 +45,13 @@ class Sample:
     def __init__(
         self, source: AbstractSource, totals: Totals, size: int, rng: np.random.RandomState
     ) -> None:
-        rows, self.weights = distinct_rows(source, size, rng)
-        self.points = source.points(rows)
+        self.rows, self.weights = distinct_rows(source, size, rng)
+        self.points = source.points(self.rows)
         order = source.order(self.points)
         if order is not None:
-            self.weights = self.weights[order]
+            self.rows, self.weights = self.rows[order], self.weights[order]
             self.points = np.ascontiguousarray(self.points[order])
-        if len(rows) == size:  # probably not all: let them stand for the others
+        if len(self.rows) == size:  # probably not all: let them stand for the others
             self.weights = self.weights * (source.total_weight / self.weights.sum())
         self.totals, self.scale = totals, source.frame.scale
 

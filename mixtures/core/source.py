@@ -93,6 +93,10 @@ class AbstractSource(ABC):
         """Discriminants ``bias_k + sum_j slopes[j, k] z_j``: slopes (d, k), reference (k, d)."""
 
     @abstractmethod
+    def some(self, rows: np.ndarray, sample_weight: Array) -> Self:
+        """A source of some rows (m,), by index, with weights of their own (m,)."""
+
+    @abstractmethod
     def points(self, rows: np.ndarray) -> Array:
         """Some rows (m,), by index, as numbers (m, d) in the frame."""
 

@@ -41,7 +41,7 @@ class CsrSource(CodedSource):
             LINEAR, np.ascontiguousarray(slopes), np.empty((0, len(bias))), bias, reference
         )
 
-    def some(self, rows: np.ndarray, sample_weight: Array) -> CsrSource:  # type: ignore[override]
+    def some(self, rows: np.ndarray, sample_weight: Array) -> CsrSource:
         return CsrSource(self.X[rows], sample_weight, n_threads=self._n_threads)
 
     def points(self, rows: np.ndarray) -> Array:
