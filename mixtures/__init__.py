@@ -5,6 +5,7 @@ from .bernoulli import BernoulliMixture
 from .categorical import CategoricalMixture
 from .gaussian import GaussianMixture
 from .kmeans import KMeans, kmeans_plusplus
+from .mixed import MixedMixture
 from .poisson import PoissonMixture
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "CategoricalMixture",
     "GaussianMixture",
     "KMeans",
+    "MixedMixture",
     "PoissonMixture",
     "kmeans_plusplus",
     "__version__",
