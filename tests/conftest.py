@@ -23,6 +23,8 @@ settings.register_profile(
 )
 settings.load_profile("laws")
 
+collect_ignore_glob = ["oracles/*"]  # scripts that need packages which the tests do not
+
 
 @pytest.fixture(autouse=True)
 def floating_point_errors_raise() -> Iterator[None]:
