@@ -227,7 +227,7 @@ def test_a_start_that_makes_rows_impossible():
     with refused(ValueError, ["the start failed", "what no component can have"]):
         model.fit(X)
     model = mixed(2).set_params(answers__probabilities_init=np.zeros((2, 3)))
-    with refused(ValueError, ["the start failed", "objective became -inf"]):
+    with refused(ValueError, ["the start failed", "objective, became -inf"]):
         model.fit(X)
 
 

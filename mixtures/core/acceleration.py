@@ -50,12 +50,25 @@ class AbstractAccelerator(ABC):
 def interior(family: AbstractFamily[Any], point: Point) -> tuple[Array, Array, Array]:
     """Where a step comes from and leads to, without what lies on the boundary; and that.
 
-    Coordinates that are infinite, of probabilities or rates that are zero, are 0 in the first two;
-    the third has those of the image there, and 0 elsewhere: what to add to a proposal.
+    Coordinates that are infinite or nearly so, of probabilities or rates that are zero, are 0 in
+    the first two; the third has those of the image there, and NaN elsewhere.
     """
     x, image = family.pack(point.params), family.pack(point.image)
-    inside = np.isfinite(x) & np.isfinite(image)
-    return np.where(inside, x, 0.0), np.where(inside, image, 0.0), np.where(inside, 0.0, image)
+    lost, start = np.zeros(len(x), dtype=bool), 0
+    for coordinates, shape in family.coordinates(point.params):
+        own = slice(start, start + coordinates.size(shape))
+        lost[own] = coordinates.lost(x[own]) | coordinates.lost(image[own])
+        start = own.stop
+    return np.where(lost, 0.0, x), np.where(lost, 0.0, image), np.where(lost, image, np.nan)
+
+
+def _same(one: Array, other: Array) -> bool:
+    """Whether two points hold the same coordinates on the boundary."""
+    return bool((np.isnan(one) == np.isnan(other)).all())
+
+
+def _with_held(proposal: Array, held: Array) -> Array:
+    return np.where(np.isnan(held), proposal, held)
 
 
 class NoAcceleration(AbstractAccelerator):
@@ -74,6 +87,9 @@ class NoAcceleration(AbstractAccelerator):
         return True  # as in scikit-learn: the last M-step's gain is not looked at
 
 
+PATIENCE = 3  # rejected proposals in a row
+
+
 class Stage(NamedTuple):
     """An accelerator, and when its turn comes."""
 
@@ -88,11 +104,16 @@ class Staged(AbstractAccelerator):
     An extrapolation taken while EM still moves fast can land in the basin of another, worse
     optimum (measured: one of six problems with SQUAREM from the first step), so plain EM comes
     first. Squared extrapolation copes best with what is not yet linear, Anderson mixing converges
-    fastest where it is.
+    fastest where it is. Where it does not, near a boundary, every proposal is rejected and costs a
+    map: after `PATIENCE` such in a row the run goes back to the stage before, for good, unless that
+    is plain EM.
     """
 
     def __init__(self, *stages: Stage) -> None:
         self.stages = list(stages)
+        self._before: type[AbstractAccelerator] | None = None
+        self._rejections = 0
+        self._proposed = False  # and not rejected
         self._last = -np.inf
 
     @property
@@ -105,10 +126,18 @@ class Staged(AbstractAccelerator):
             following = self.stages[1]
             if n_iter <= following.n_iter or not 0.0 < gain < following.gain:
                 break
-            self.stages.pop(0)
-        return self._now.propose(family, point, n_iter)
+            left, self._rejections = self.stages.pop(0).accelerator, 0
+            self._before = None if isinstance(left, NoAcceleration) else type(left)
+        if self._proposed:
+            self._rejections = 0
+        if self._rejections >= PATIENCE and self._before is not None:
+            self.stages, self._before = [Stage(self._before())], None
+        proposal = self._now.propose(family, point, n_iter)
+        self._proposed = proposal is not None
+        return proposal
 
     def rejected(self) -> None:
+        self._rejections, self._proposed = self._rejections + 1, False
         self._now.rejected()
 
     def settled(self, change: float, tol: float) -> bool:
@@ -133,7 +162,7 @@ class Squarem(AbstractAccelerator):
             self._proposed, self._previous = False, None
             return None
         x, image, fixed = interior(family, point)
-        if self._previous is None or not np.array_equal(fixed, self._previous[2]):
+        if self._previous is None or not _same(fixed, self._previous[2]):
             self._previous = x, image - x, fixed
             return None
         (start, r, _), self._previous = self._previous, None
@@ -147,7 +176,8 @@ class Squarem(AbstractAccelerator):
         if length <= 1.0:
             return None
         self._proposed = True
-        return family.unpack(start + 2.0 * length * r + length**2 * v + fixed, point.params)
+        proposal = start + 2.0 * length * r + length**2 * v
+        return family.unpack(_with_held(proposal, fixed), point.params)
 
     def rejected(self) -> None:
         self._proposed = False
@@ -169,7 +199,7 @@ class Anderson(AbstractAccelerator):
 
     def propose(self, family: AbstractFamily[Any], point: Point, n_iter: int) -> Any | None:
         x, image, fixed = interior(family, point)
-        if self._previous is not None and not np.array_equal(fixed, self._previous[2]):
+        if self._previous is not None and not _same(fixed, self._previous[2]):
             self._forget()
         residual = image - x
         if self._previous is not None:
@@ -184,7 +214,7 @@ class Anderson(AbstractAccelerator):
         if not ridge > 0.0:
             return None
         mix = np.linalg.solve(gram + ridge * np.eye(len(gram)), changes @ residual)
-        return family.unpack(image - mix @ (moves + changes) + fixed, point.params)
+        return family.unpack(_with_held(image - mix @ (moves + changes), fixed), point.params)
 
     def rejected(self) -> None:
         self._damping = min(1.0, self._damping * 100.0)

@@ -63,14 +63,19 @@ class Answers(NamedTuple):
         nibbles = pack(n, d + m, code)
         return BitSource(nibbles, d + m, sample_weight, unit=unit, merge=merge, n_threads=n_threads)
 
-    def refuse_unanswered(self, name: str) -> None:
-        """ValueError for a feature without a single known answer."""
-        for j in self.gaps:
-            if np.isnan(self.X[:, j]).all():
+    def answered(self, name: str) -> Answers:
+        """The same rows, gaps only where these have them: rows that were left out change nothing.
+
+        ValueError for a feature without a single known answer.
+        """
+        missing = [np.isnan(self.X[:, j]) for j in self.gaps]
+        for j, own in zip(self.gaps, missing, strict=True):
+            if own.all():
                 raise ValueError(
                     f"{name} expects at least one known answer in every feature, but feature {j} "
                     f"is missing (NaN) in all {len(self.X)} rows of positive weight. Drop it."
                 )
+        return self._replace(gaps=self.gaps[[own.any() for own in missing]])
 
 
 def binarised(X: Any, threshold: float | None) -> Any:

@@ -60,14 +60,15 @@ class Categories:
         kept = [v[there[:-1]] for v, there in zip(self.categories, present, strict=True)]
         return replace(self, codes=np.array(codes, self.codes.dtype).T, categories=kept)
 
-    def refuse_unanswered(self, name: str) -> None:
-        """ValueError for a feature without a single known value."""
+    def answered(self, name: str) -> Categories:
+        """The same rows, or ValueError for a feature without a single known value."""
         for label, column in zip(self.labels, self.codes.T, strict=True):
             if (column == MISSING).all():
                 raise ValueError(
                     f"{name} expects at least one known value in every feature, but {label} is "
                     f"missing in all {len(column)} rows of positive weight. Drop it."
                 )
+        return self
 
     def source(
         self, sample_weight: Array | None = None, *, merge: bool = False, n_threads: int | None = 1

@@ -46,7 +46,7 @@ class AbstractCategoryMixture(AbstractCodedMixture):
         if isinstance(self.categories, str) and not warm:
             rows = rows.seen()  # a row of weight zero is as good as absent
             self.categories_ = rows.categories
-        rows.refuse_unanswered(type(self).__name__)
+        rows.answered(type(self).__name__)
         return rows, w
 
     def _starting(self, name: str, value: Any, n_features: int) -> Array:

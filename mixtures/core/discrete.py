@@ -68,6 +68,13 @@ def softened(v: Discriminants) -> Discriminants:
     )
 
 
+def _inside(rounded: np.ndarray, exact: Array) -> np.ndarray:
+    """Rounded numbers, none of them 0 or 1 that was not: it would exclude rows that were seen."""
+    low, high = np.finfo(rounded.dtype).smallest_subnormal, np.nextafter(rounded.dtype.type(1), 0)
+    rounded = np.where((rounded == 0) & (exact > 0), low, rounded)
+    return np.where((rounded == 1) & (exact < 1), high, rounded)
+
+
 class AbstractDiscreteMixture(AbstractMixture):
     """Base of mixtures of counts, answers and categories."""
 
@@ -85,7 +92,6 @@ class AbstractDiscreteMixture(AbstractMixture):
     """Whether rows may be sparse."""
 
     _prior_axes: ClassVar[int] = 2
-    """Axes of the hyperparameters of `prior` that has its own for each component, the first one."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -105,19 +111,24 @@ class AbstractDiscreteMixture(AbstractMixture):
 
     def _family(self, source: Any, totals: Any) -> AbstractFamily[Any]:
         if self.component_order is not None:
-            self._refuse_own_priors()
+            self._refuse_own_priors("component_order sorts", ", or component_order=None")
         return self._bound(source.coding)
 
-    def _refuse_own_priors(self) -> None:
-        """ValueError for a prior that is lost when components are sorted."""
-        for name, axes in (("prior", self._prior_axes), ("weight_prior", 1)):
-            prior = getattr(self, name)
-            for value in {} if prior is None else vars(prior).values():
-                if np.ndim(value) == axes and np.ptp(value, axis=0).any():
-                    raise ValueError(
-                        f"component_order sorts the components, but {name} gives each its own, "
-                        f"{prior!r}. Use the same numbers for all, or component_order=None."
-                    )
+    def _parameter_attributes(self, params: Any, dtype: Any) -> dict[str, Any]:
+        exact = super()._parameter_attributes(params, np.float64)
+        rounded = super()._parameter_attributes(params, dtype)
+        return {name: _inside(array, exact[name]) for name, array in rounded.items()}
+
+    def _failure(self, reason: str, dtype: Any) -> str:
+        given = [n for n in self._params._fields if getattr(self, f"{n}_init", None) is not None]
+        if self.warm_start or given:
+            start = " and ".join(f"{name}_init" for name in given) or "the last fit's parameters"
+            return (
+                f"Fitting the mixture model failed: {reason}. The start was {start}: where it has "
+                "zeros or ones, a row or a prior that contradicts them has probability zero in "
+                "every component. Move them inside, or leave the start to init_params."
+            )
+        return super()._failure(reason, dtype)
 
     def _given_start(self, n_features: int) -> dict[str, Array]:
         given = {}
@@ -157,8 +168,9 @@ class AbstractCodedMixture(AbstractDiscreteMixture):
     def _source(
         self, X: Any, w: Array | None, *, merge: bool = True
     ) -> Iterator[tuple[Any, Totals]]:
-        X.refuse_unanswered(type(self).__name__)
-        with X.source(w, merge=merge, n_threads=self.n_threads) as source:
+        with X.answered(type(self).__name__).source(
+            w, merge=merge, n_threads=self.n_threads
+        ) as source:
             yield source, source.totals()
 
     def _opened(self, rows: Any, frame: Frame) -> AbstractSource:

@@ -77,11 +77,13 @@ class EMProblem(Generic[P]):
         """One E-step and one M-step at params."""
         sweep = self.family.sweep(params)
         stats = self.source.accumulate(sweep.discriminants, sweep.moments)
-        total = stats.log_likelihood + sweep.omitted + self.log_base + self.family.log_prior(params)
+        log_prior = self.family.log_prior(params)
+        total = stats.log_likelihood + sweep.omitted + self.log_base + log_prior
         value = total / self.source.total_weight
         if not math.isfinite(value):
+            part = "log-likelihood" if math.isfinite(log_prior) else "log-prior"
             raise DegenerateComponentError(
-                int(np.argmin(stats.counts)), f"the objective became {value}"
+                int(np.argmin(stats.counts)), f"the {part}, and so the objective, became {value}"
             )
         return Point(params, value, stats, self.family.m_step(stats, params))
 

@@ -121,7 +121,9 @@ class InferenceMixin(CriteriaMixin):
         -------
         log_likelihood : float
         """
-        log_likelihood, n = weighted_sum(self._log_density(self._rows(X)), sample_weight)
+        values = self._log_density(self._rows(X))
+        w = validation.check_sample_weight(sample_weight, len(values))
+        log_likelihood, n = weighted_sum(values, validation.normalise_weights(w, has_prior=False))
         return log_likelihood / n
 
     def sample(self, n_samples: int = 1, random_state: Any = None) -> tuple[np.ndarray, np.ndarray]:

@@ -22,8 +22,8 @@ LEAST_SAMPLE = 5_000
 SAMPLE_PER_COMPONENT = 400
 """Rows on which k-means runs; all rows are then assigned once. A component of one row in a
 thousand still has five of them."""
-MOST_NUMBERS, FEWEST = 2**21, 20
-"""Many features leave room for fewer rows: 16 MiB of them, or 20 a component."""
+MOST_NUMBERS, FEWEST = 2**21, 5
+"""Many features leave room for fewer rows: 16 MiB of them, or 5 a component."""
 
 
 class Start(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 class OrderingMixin:
     """Components carry no names of their own: their order is a matter of taste."""
+
+    _prior_axes: ClassVar[int | None] = None
+    """Axes of those hyperparameters of `prior` that differ between components, if any may."""
 
     def align_to(self, other: Any) -> Self:
         """Reorder the components so that they match those of another fit of the same model.
@@ -33,6 +36,7 @@ class OrderingMixin:
         """
         check_is_fitted(self)
         check_is_fitted(other)
+        self._refuse_own_priors("align_to reorders")
         kind = type(self)
         came: Any = other._shapes() if isinstance(other, kind) else None
         if came != self._shapes():
@@ -49,6 +53,17 @@ class OrderingMixin:
         )
         self._reorder(linear_sum_assignment(distances)[1])
         return self
+
+    def _refuse_own_priors(self, what: str, way_out: str = "") -> None:
+        """ValueError for a prior that would no longer be that of its component."""
+        for name, axes in (("prior", self._prior_axes), ("weight_prior", 1)):
+            prior = getattr(self, name, None)
+            for value in {} if prior is None else vars(prior).values():
+                if np.ndim(value) == axes and np.ptp(value, axis=0).any():
+                    raise ValueError(
+                        f"{what} the components, but {name} gives each its own, {prior!r}. Use the "
+                        f"same numbers for all{way_out}."
+                    )
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the fitted parameters, by attribute."""

@@ -14,6 +14,11 @@ from .discriminants import Array
 NEAR = math.log(100.0)
 """Coordinates beyond stand for probabilities and rates within 0.01 of the end of their range."""
 
+FAR = 20.0
+"""Coordinates beyond stand for probabilities within 2e-9 of an end of their range: they drift there
+at a steady pace, and the log-odds of 1 - 1e-14 have two digits. Extrapolated, they spoil the rest:
+with limits from 12 to 30, fits do not depend on the order of rows, with 36 they do."""
+
 
 class Coordinates(ABC):
     """A one-to-one map between a constrained array and a vector of any real numbers."""
@@ -30,6 +35,10 @@ class Coordinates(ABC):
     def ends(self, vector: Array) -> np.ndarray:
         """-1 or 1 where the lower or upper end of a coordinate's range is near, 0 elsewhere."""
         return np.zeros(len(vector), dtype=int)
+
+    def lost(self, vector: Array) -> np.ndarray:
+        """Whether a coordinate is so near an end of its range that its digits are rounding."""
+        return ~np.isfinite(vector)
 
     def sums(self, shape: tuple[int, ...]) -> np.ndarray:
         """Which sum a coordinate belongs to (0, 1, ...), where adding one number to all of its own
@@ -60,6 +69,9 @@ class Positive(Coordinates):
     def ends(self, vector: Array) -> np.ndarray:
         return -(vector < -NEAR).astype(int)
 
+    def lost(self, vector: Array) -> np.ndarray:
+        return ~(vector > -FAR) | (vector == np.inf)
+
 
 class UnitInterval(Coordinates):
     """Probabilities: their log-odds, infinite at zero and one, and exact there."""
@@ -73,6 +85,9 @@ class UnitInterval(Coordinates):
 
     def ends(self, vector: Array) -> np.ndarray:
         return (vector > NEAR).astype(int) - (vector < -NEAR)
+
+    def lost(self, vector: Array) -> np.ndarray:
+        return ~(np.abs(vector) < FAR)
 
 
 class Simplex(Positive):

@@ -7,6 +7,9 @@ from numpy.typing import ArrayLike
 
 from ..core.discriminants import Array
 
+MOST = 1e13
+"""The log-density is a difference of numbers about as large, so it is off by 1e-16 of this."""
+
 
 def numbers(name: str, value: ArrayLike, least: float, advice: str) -> Array:
     """`value` as float64, finite and at least `least`.
@@ -26,6 +29,11 @@ def numbers(name: str, value: ArrayLike, least: float, advice: str) -> Array:
         raise ValueError(
             f"{name} to be finite and >= {least:g} (a number, or an array of the parameters' "
             f"shape), but got {value!r}. {advice}"
+        )
+    if np.any(a > MOST):
+        raise ValueError(
+            f"{name} to be at most {MOST:g}, but got {value!r}: with more pseudo-data the "
+            "log-density has no digits left. Fix the parameter at its mode instead."
         )
     return a
 

@@ -1,4 +1,4 @@
-"""Layer 3: values of all rows of a block to responsibilities, where several sources add them up."""
+"""Layer 3: values of several sources, added up, to responsibilities."""
 
 from __future__ import annotations
 
@@ -7,8 +7,27 @@ import numpy as np
 from .assignment import HARD, SOFT, TEMPERED, responsibilities
 from .microkernel import WIDTH as W
 from .microkernel import address
+from .steps import inline
 
 STRIP = 256  # rows at a time: their values stay in the cache
+
+
+@inline
+def take_given(resp, first, size, padded, k, values, ld):
+    """Columns first.. of resp (k, m), `size` of them and zeros, as the values of a block."""
+    for c in range(k):
+        for s in range(size):
+            values[c * ld + s] = resp[c, first + s]
+        for s in range(size, padded):
+            values[c * ld + s] = 0.0
+
+
+@inline
+def add_values(values, ld, k, size, out, first):
+    """A block's values to columns first.. of out (k, m)."""
+    for c in range(k):
+        for s in range(size):
+            out[c, first + s] += values[c * ld + s]
 
 
 def normalise(

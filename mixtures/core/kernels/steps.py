@@ -106,24 +106,6 @@ def discriminants(kind, slopes, offsets, bias, k, Z, ld, d, padded, values, ahea
 
 
 @inline
-def take_given(resp, first, size, padded, k, values, ld):
-    """Columns first.. of resp (k, m), `size` of them and zeros, as the values of a block."""
-    for c in range(k):
-        for s in range(size):
-            values[c * ld + s] = resp[c, first + s]
-        for s in range(size, padded):
-            values[c * ld + s] = 0.0
-
-
-@inline
-def add_values(values, ld, k, size, out, first):
-    """A block's values to columns first.. of out (k, m)."""
-    for c in range(k):
-        for s in range(size):
-            out[c, first + s] += values[c * ld + s]
-
-
-@inline
 def ill_conditioned(kind, moments, offsets, reference, d, k):
     """Whether the dense path would cancel: a component whose centre is far from the frame's, in
     its own widths. LINEAR discriminants tell no widths: then dense only about the centre itself

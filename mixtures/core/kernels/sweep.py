@@ -20,6 +20,7 @@ from .assignment import BULK, HARD, SOFT, TEMPERED, responsibilities
 from .microkernel import WIDTH as W
 from .microkernel import address
 from .moments import TABLE_ALIGN, sum_lanes
+from .normalise import add_values, take_given
 from .rows import fill, norms
 from .scratch import DIAGONAL_MOMENTS, FULL_MOMENTS, NORM
 from .steps import (
@@ -28,7 +29,6 @@ from .steps import (
     POSTERIOR,
     SPARSE_FEATURES,
     VALUES,
-    add_values,
     begin_queues,
     centred_out,
     discriminants,
@@ -41,7 +41,6 @@ from .steps import (
     shift_to_reference,
     sum_centred_block,
     sum_table,
-    take_given,
 )
 from .tiles import VECTORS
 

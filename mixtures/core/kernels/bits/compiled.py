@@ -102,8 +102,8 @@ def workspace(handle, k):
 def _run(handle, lo, hi, task, terms, beta, hard, counts, first, resp, log_norm, workspace) -> Any:
     """One sweep; what would make it leave an array is refused."""
     (n, width), k = handle.nibbles.shape, len(counts)
-    if not 0 <= lo <= hi <= n or lo % 4:
-        raise ValueError(f"Rows {lo} to {hi} of {n} are no range that begins at a multiple of 4.")
+    if not 0 <= lo <= hi <= n or lo % 4 or (hi % 4 and hi < n):
+        raise ValueError(f"Rows {lo} to {hi} of {n} are no range between multiples of 4.")
     if terms.shape != (width, k):
         raise ValueError(f"Tables for {terms.shape} nibbles and components, not {(width, k)}.")
     sizes = handle.columns.shape[1] * terms.tiles[-1], len(terms.bias)
