@@ -11,7 +11,7 @@ from ..microkernel import WIDTH as W
 from ..microkernel import address
 from ..rows import to_rows
 from ..steps import inline
-from .lookup import look_up_features, look_up_rows, subset_sums
+from .lookup import AHEAD, look_up_features, look_up_rows, subset_sums
 
 TABLES = 3584  # doubles, 28 KiB, of tables that are used together: they stay in the level-1 cache
 SUMS, POSTERIOR, VALUES, GIVEN = 0, 1, 2, 3  # what a sweep is for
@@ -54,12 +54,17 @@ def columns_of(nibbles, columns):  # IN (n, Q); OUT (ceil(n / 4), up(d, 8)), zer
 
 
 @inline
-def score_block(nibbles, start, size, tiles, tables, bias, values, turned):
-    """Discriminant values of a block: by row in `values`, by component in `turned`."""
+def score_block(nibbles, columns, start, size, tiles, tables, bias, values, turned):
+    """Discriminant values of a block: by row in `values`, by component in `turned`.
+
+    On the way the next block is asked for, its rows first and then its columns.
+    """
     width, line, most = nibbles.shape[1], values.shape[1], turned.shape[1]
     for s in range(size):
         for c in range(line):
             values[s, c] = bias[c]
+    later, asked = (start + size) * width, 0
+    ahead = address(nibbles) + later
     for tile in range(len(tiles) - 1):
         first, lanes = tiles[tile], tiles[tile + 1] - tiles[tile]
         chunk = TABLES // (16 * lanes)
@@ -67,8 +72,13 @@ def score_block(nibbles, start, size, tiles, tables, bias, values, turned):
             look_up_rows(
                 lanes, address(tables) + 8 * 16 * (first * width + q * lanes),
                 min(chunk, width - q), address(nibbles) + start * width + q, width, size,
-                address(values) + 8 * first, line,
+                address(values) + 8 * first, line, ahead,
             )  # fmt: skip
+            asked += AHEAD * size
+            ahead = address(nibbles) + later + asked
+            if asked >= size * width:
+                ahead = address(columns) + (start + size) // 4 * columns.shape[1]
+                ahead += asked - size * width
     padded = (size + W - 1) // W * W
     to_rows(0, address(values), line, padded, line, address(turned), most)
 
@@ -132,7 +142,7 @@ def sweep(
                 for s in range(size, padded):
                     turned[c, s] = 0.0
         else:
-            score_block(nibbles, start, size, tiles, tables, bias, values, turned)
+            score_block(nibbles, columns, start, size, tiles, tables, bias, values, turned)
             if task == VALUES:
                 for c in range(k):
                     for s in range(size):

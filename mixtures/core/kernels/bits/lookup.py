@@ -20,6 +20,7 @@ from ..vectors import INT, Emitter
 
 TILE, HALF = 8, 4  # components
 WORD = 8  # codes
+AHEAD, LINE = 16, 64  # bytes; a burst of requests would find no free line buffers
 ROWS = 8 if WIDTH == 8 else 4  # whose sums are under way at a time
 
 
@@ -42,6 +43,7 @@ def look_up_rows(
     rows: Count,
     out: Doubles,  # IN-OUT, (rows, line), at the tile's first component
     line: Count,
+    ahead: Bytes,  # IN, what will be read soon: `AHEAD` bytes a row of it are asked for
 ) -> None:
     """``out += sum_q tables[q, nibbles[:, q]]``"""
     e = Emitter(e.builder, lanes)
@@ -49,6 +51,8 @@ def look_up_rows(
 
     def several(group: int):
         def body(r: ir.Value, _: list) -> list:
+            for offset in range(0, group * AHEAD, LINE):
+                e.prefetch(ahead, e.at(e.times(r, AHEAD), offset))
             slots = [e.times(e.at(r, i), line) for i in range(group)]
             begin = [e.times(e.at(r, i), stride) for i in range(group)]
 
