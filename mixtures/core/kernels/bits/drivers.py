@@ -6,15 +6,29 @@ component, tables of subset sums, sums by feature, and the row weights and log-n
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..assignment import BULK, HARD, SOFT, TEMPERED, responsibilities
 from ..microkernel import WIDTH as W
 from ..microkernel import address
 from ..rows import to_rows
 from ..steps import inline
-from .lookup import AHEAD, look_up_features, look_up_rows, subset_sums
+from .lookup import AHEAD, WORD, look_up_features, look_up_rows, subset_sums
 
 TABLES = 3584  # doubles, 28 KiB, of tables that are used together: they stay in the level-1 cache
 SUMS, POSTERIOR, VALUES, GIVEN = 0, 1, 2, 3  # what a sweep is for
+
+
+@inline
+def pair_sums(slopes, offsets, j, c, out):
+    """What the four values of bits j and j + 1, as far as there are such, add to component c."""
+    d = len(slopes)
+    for m in range(4):
+        out[m] = 0.0
+        if j < d:
+            out[m] = slopes[j, c] if m % 2 else offsets[j, c]
+        if j + 1 < d:
+            out[m] += slopes[j + 1, c] if m // 2 else offsets[j + 1, c]
 
 
 def tables_of(
@@ -22,24 +36,26 @@ def tables_of(
     tiles,  # IN, (tiles + 1,): the components at which tiles begin, and the end
     tables,  # OUT, flat: (ceil(d / 4), 16, lanes of the tile) for each tile
 ):  # fmt: skip
-    """What each value of each nibble of a row adds to the components' discriminants."""
+    """What each value of each nibble of a row adds to the components' discriminants.
+
+    Sums of two bits first, then of two such sums: half the additions, and none for -inf to meet
+    +inf in.
+    """
     d, k = slopes.shape
-    at = 0
+    low, high, at = np.empty(4), np.empty(4), 0
     for tile in range(len(tiles) - 1):
-        first, size = tiles[tile], tiles[tile + 1] - tiles[tile]
-        wide = min(size, k - first)
+        size = tiles[tile + 1] - tiles[tile]
         for q in range((d + 3) // 4):
-            for m in range(16):
-                for c in range(size):
-                    tables[at + c] = 0.0
-                for j in range(4 * q, min(4 * q + 4, d)):
-                    if (m >> (j - 4 * q)) & 1:
-                        for c in range(wide):
-                            tables[at + c] += slopes[j, first + c]
-                    else:
-                        for c in range(wide):
-                            tables[at + c] += offsets[j, first + c]
-                at += size
+            for lane in range(size):
+                c = tiles[tile] + lane
+                if c < k:
+                    pair_sums(slopes, offsets, 4 * q, c, low)
+                    pair_sums(slopes, offsets, 4 * q + 2, c, high)
+                else:
+                    low[:], high[:] = 0.0, 0.0
+                for m in range(16):
+                    tables[at + m * size + lane] = low[m % 4] + high[m // 4]
+            at += 16 * size
 
 
 def columns_of(nibbles, columns):  # IN (n, Q); OUT (ceil(n / 4), up(d, 8)), zeros
@@ -67,13 +83,18 @@ def score_block(nibbles, columns, start, size, tiles, tables, bias, values, turn
     ahead = address(nibbles) + later
     for tile in range(len(tiles) - 1):
         first, lanes = tiles[tile], tiles[tile + 1] - tiles[tile]
-        chunk = TABLES // (16 * lanes)
-        for q in range(0, width, chunk):
+        most_codes = TABLES // (16 * lanes) // WORD * WORD
+        q = 0
+        while q < width:
+            count = min(most_codes, width - q)
+            if width - q - count < WORD:  # a few more are cheaper than another turn
+                count = width - q
             look_up_rows(
-                lanes, address(tables) + 8 * 16 * (first * width + q * lanes),
-                min(chunk, width - q), address(nibbles) + start * width + q, width, size,
-                address(values) + 8 * first, line, ahead,
+                lanes, address(tables) + 8 * 16 * (first * width + q * lanes), count,
+                address(nibbles) + start * width + q, width, size, address(values) + 8 * first,
+                line, ahead,
             )  # fmt: skip
+            q += count
             asked += AHEAD * size
             ahead = address(nibbles) + later + asked
             if asked >= size * width:
