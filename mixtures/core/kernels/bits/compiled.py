@@ -9,8 +9,9 @@ import numpy as np
 from ..build import compiled
 from ..compiled import normalise
 from ..microkernel import WIDTH as W
+from ..respond import GIVEN, POSTERIOR, SUMS, VALUES
 from ..scratch import aligned, up
-from .drivers import GIVEN, POSTERIOR, SUMS, TABLES, VALUES, columns_of, sweep, tables_of
+from .drivers import TABLES, columns_of, sweep, tables_of
 from .lookup import HALF, TILE
 
 __all__ = ["accumulate", "bind", "normalise", "posterior", "prepare", "sums", "values", "workspace"]

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..assignment import BULK, HARD, SOFT, TEMPERED, responsibilities
 from ..microkernel import WIDTH as W
 from ..microkernel import address
+from ..respond import GIVEN, SUMS, mode_of, respond
 from ..rows import to_rows
 from ..steps import inline
 from .lookup import AHEAD, WORD, look_up_features, look_up_rows, subset_sums
 
 TABLES = 3584  # doubles, 28 KiB, of tables that are used together: they stay in the level-1 cache
-SUMS, POSTERIOR, VALUES, GIVEN = 0, 1, 2, 3  # what a sweep is for
 
 
 @inline
@@ -142,13 +141,8 @@ def sweep(
 ):  # fmt: skip
     """Add the statistics of rows lo..hi, or write what `task` asks for; return sum w log-norm."""
     values, turned, subsets, sums, own, w, norm, total = space
-    k, block, most = len(counts), values.shape[0], turned.shape[1]
-    mode = SOFT
-    if hard:
-        mode = HARD
-    elif beta != 1.0:
-        mode = TEMPERED
-    weighted = len(weight) > 0 and task == SUMS
+    k, block = len(counts), values.shape[0]
+    mode = mode_of(beta, hard)
     gather = task in (SUMS, GIVEN)
     total[:] = 0.0
     if gather:
@@ -164,30 +158,11 @@ def sweep(
                     turned[c, s] = 0.0
         else:
             score_block(nibbles, columns, start, size, tiles, tables, bias, values, turned)
-            if task == VALUES:
-                for c in range(k):
-                    for s in range(size):
-                        resp[c, start - lo + s] += turned[c, s]
-                continue
-            kind = mode
-            if mode == SOFT and size == padded and task == SUMS and not weighted:
-                kind = BULK
-            else:
-                for s in range(padded):
-                    w[s] = 0.0
-                    if s < size:
-                        w[s] = 1.0
-                        if weighted:
-                            w[s] = weight[start + s]
-            responsibilities(
-                kind, address(turned), most, k, padded, beta, address(w), address(norm),
-                address(total),
+            respond(
+                task, mode, beta, turned, k, size, weight, start, w, norm, total, resp, log_norm,
+                start - lo,
             )  # fmt: skip
-            if task == POSTERIOR:
-                for s in range(size):
-                    log_norm[start - lo + s] = norm[s]
-                    for c in range(k):
-                        resp[start - lo + s, c] = turned[c, s]
+            if not gather:
                 continue
         sum_block(columns, start, size, tiles, turned, k, values, subsets, sums, own)
     if gather:

@@ -9,10 +9,11 @@ import numpy as np
 from ..build import compiled
 from ..compiled import normalise
 from ..microkernel import WIDTH as W
+from ..respond import GIVEN, POSTERIOR, SUMS, VALUES
 from ..scratch import aligned, up
 from ..sparse.products import FLOATS, GROUP, LONG
 from . import plain
-from .drivers import GIVEN, POSTERIOR, SUMS, VALUES, sweep
+from .drivers import sweep
 
 __all__ = ["accumulate", "bind", "normalise", "posterior", "prepare", "sums", "values", "workspace"]
 

@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
-from ..assignment import BULK, HARD, SOFT, TEMPERED, responsibilities
 from ..microkernel import WIDTH as W
 from ..microkernel import address
+from ..respond import GIVEN, SUMS, mode_of, respond
 from ..rows import to_rows
 from ..sparse.parts import load
 from ..steps import inline
 from .products import HEIGHT, LANES, multiply_rows, scatter_rows
-
-SUMS, POSTERIOR, VALUES, GIVEN = 0, 1, 2, 3  # what a sweep is for
 
 
 @inline
@@ -92,12 +90,7 @@ def sweep(
     table, indptr, weight = rows
     z, at, begins, values, others, turned, R, sums, own, w, norm, total = space
     k, strip, block, most = len(counts), R.shape[0], values.shape[0], turned.shape[1]
-    mode = SOFT
-    if hard:
-        mode = HARD
-    elif beta != 1.0:
-        mode = TEMPERED
-    weighted = len(weight) > 0 and task == SUMS
+    mode = mode_of(beta, hard)
     gather = task in (SUMS, GIVEN)
     total[:] = 0.0
     if gather:
@@ -110,37 +103,15 @@ def sweep(
             score_block(
                 z, at, begins, count, across, bias, needed, marked, needs, values, others, turned, k
             )
-            padded = (count + W - 1) // W * W
-            if task == VALUES:
-                for c in range(k):
-                    for s in range(count):
-                        resp[c, i - lo + s] += turned[c, s]
-                i += count
-                continue
-            kind = mode
-            if mode == SOFT and count == padded and task == SUMS and not weighted:
-                kind = BULK
-            else:
-                for s in range(padded):
-                    w[s] = 0.0
-                    if s < count:
-                        w[s] = 1.0
-                        if weighted:
-                            w[s] = weight[i + s]
-            responsibilities(
-                kind, address(turned), most, k, padded, beta, address(w), address(norm),
-                address(total),
+            respond(
+                task, mode, beta, turned, k, count, weight, i, w, norm, total, resp, log_norm,
+                i - lo,
             )  # fmt: skip
-            if task == POSTERIOR:
-                for s in range(count):
-                    log_norm[i - lo + s] = norm[s]
-                    for c in range(k):
-                        resp[i - lo + s, c] = turned[c, s]
-            else:
-                for c in range(k, turned.shape[0]):
+            if gather:
+                padded, line = (count + W - 1) // W * W, values.shape[1]
+                for c in range(k, line):
                     for s in range(padded):
                         turned[c, s] = 0.0
-                line = values.shape[1]
                 to_rows(0, address(turned), most, line, padded, address(values), line)
                 for s in range(count):
                     for c in range(line):
