@@ -100,6 +100,13 @@ def check_codes(
     )
 
 
+def check_densities(estimator: Any, F: Any, *, reset: bool) -> np.ndarray:
+    """Densities or log-densities as float32 or float64 of shape (n, K); their values unchecked."""
+    return validate_data(
+        estimator, F, dtype=FLOATS, ensure_all_finite=False, reset=reset, order=None
+    )
+
+
 def _sum_is_finite(X: np.ndarray) -> bool:
     """Whether X is surely finite; False may also mean that its sum overflows."""
     with np.errstate(over="ignore", invalid="ignore"):

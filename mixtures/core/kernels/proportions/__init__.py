@@ -1,0 +1,1 @@
+"""Kernels on rows whose component densities are known; use ``kernels.load("proportions")``."""

@@ -1,0 +1,1 @@
+"""Mixing weights of components whose densities are known: a concave problem, solved to proof."""

@@ -1,0 +1,86 @@
+"""What every solver returns, and the solvers that iterate the responsibility map."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from enum import Enum
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..acceleration import AbstractAccelerator
+from ..discriminants import Array
+from ..em import EMProblem, Point, StopReason, run_em
+from .family import KnownDensities, Weights
+from .source import DensitySource
+
+
+class Reason(Enum):
+    """Why a solver stopped, as a sentence."""
+
+    CERTIFIED = "No weights gain more than tol over these: the certificate says so."
+    MAX_ITER = "max_iter iterations were done before the certificate was below tol."
+    STATIONARY = "The objective stopped rising: no step from here gains more than rounding."
+
+
+class Ascent(NamedTuple):
+    """Where a solver ended, on which way, and the proof of how good that is."""
+
+    weights: Array  # (K,), on the simplex
+    value: float  # mean log-likelihood, prior included, nats per row, offsets left out
+    gradient: Array  # (K,), g_k at the weights
+    path: list[float]  # values on all rows, from the first to the last
+    orbit: list[Array]  # the weights there, if asked for
+    n_iter: int
+    reason: Reason
+
+    @property
+    def gap(self) -> float:
+        """``log max_k g_k``: no weights gain more, in nats per row (Jensen's inequality)."""
+        return gap_of(self.gradient)
+
+
+def gap_of(gradient: Array) -> float:
+    """The certificate of a gradient; its mean under the weights is 1, so it is never below 0."""
+    return max(0.0, math.log(float(gradient.max())))
+
+
+def iterate(
+    source: DensitySource,
+    start: Array,
+    tol: float,
+    max_iter: int,
+    accelerate: Callable[[], AbstractAccelerator],
+    store_orbit: bool = False,
+) -> Ascent:
+    """EM, plain or accelerated, from `start` until the gap is at most `tol`."""
+    orbit = [start] if store_orbit else []
+    every = np.arange(source.n_components)
+
+    def certified(n_iter: int, point: Point) -> bool:
+        p = point.params.weights
+        if store_orbit:
+            orbit.append(p)
+        if tol == 0:  # a number of iterations is asked for
+            return False
+        some = p > 0
+        if gap_of(point.image.weights[some] / p[some]) > tol:
+            return False
+        return bool(some.all()) or gap_of(source.evaluate(every, p, every).gradient) <= tol
+
+    problem: EMProblem[Any] = EMProblem.of(source, KnownDensities())
+    result = run_em(
+        problem, Weights(start), tol=0.0, max_iter=max_iter, accelerate=accelerate,
+        monitor=certified,
+    )  # fmt: skip
+    p = result.params.weights
+    at = source.evaluate(every, p, every)
+    offset = source.total_offset / source.total_weight
+    path = [value - offset for value in result.trace]
+    reason = Reason.MAX_ITER
+    if gap_of(at.gradient) <= tol:
+        reason = Reason.CERTIFIED
+    elif result.reason is StopReason.STATIONARY:
+        reason = Reason.STATIONARY
+    return Ascent(p, at.value, at.gradient, path, orbit, result.n_iter, reason)
