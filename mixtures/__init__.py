@@ -7,10 +7,12 @@ from .gaussian import GaussianMixture
 from .kmeans import KMeans, kmeans_plusplus
 from .mixed import MixedMixture
 from .poisson import PoissonMixture
+from .proportions import DynamicResponsibility
 
 __all__ = [
     "BernoulliMixture",
     "CategoricalMixture",
+    "DynamicResponsibility",
     "GaussianMixture",
     "KMeans",
     "MixedMixture",

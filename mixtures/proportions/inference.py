@@ -1,0 +1,95 @@
+"""What fitted weights answer about rows with known densities."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
+
+from ..core import validation
+from ..core.discriminants import Array
+from ..core.proportions.densities import from_densities, from_log_densities
+from ..core.proportions.source import DensitySource
+
+READERS = {"density": from_densities, "log_density": from_log_densities}
+
+
+class ResponsibilitiesMixin:
+    """Predictions from the weights alone; nothing here changes the estimator."""
+
+    if TYPE_CHECKING:
+        input: str
+        n_threads: int | None
+        weights_: Array
+
+    def predict_proba(self, F: ArrayLike) -> Array:
+        """Responsibilities ``weights_k F_nk / sum_j weights_j F_nj`` of rows.
+
+        Parameters
+        ----------
+        F : array-like of shape (n_samples, n_components)
+            As in `fit`.
+
+        Returns
+        -------
+        responsibilities : ndarray of shape (n_samples, n_components)
+            Of a row that only components of zero weight explain, in the limit of equal vanishing
+            weights of these.
+        """
+        return self._posterior(F)[0]
+
+    def predict(self, F: ArrayLike) -> np.ndarray:
+        """The most probable component of each row.
+
+        Parameters
+        ----------
+        F : array-like of shape (n_samples, n_components)
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int
+        """
+        return self._posterior(F)[0].argmax(axis=1)
+
+    def score_samples(self, F: ArrayLike) -> Array:
+        """``log sum_k weights_k F_nk`` of rows, in nats; -inf where that is zero.
+
+        Parameters
+        ----------
+        F : array-like of shape (n_samples, n_components)
+
+        Returns
+        -------
+        log_density : ndarray of shape (n_samples,)
+        """
+        return self._posterior(F)[1]
+
+    def score(self, F: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
+        """Mean of `score_samples`: the log-likelihood l, in nats per row.
+
+        Parameters
+        ----------
+        F : array-like of shape (n_samples, n_components)
+        y : Ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        log_likelihood : float
+        """
+        values = self.score_samples(F)
+        w = validation.check_sample_weight(sample_weight, len(values))
+        return float(values.mean() if w is None else w @ values / w.sum())
+
+    def _posterior(self, F: ArrayLike) -> tuple[Array, Array]:
+        check_is_fitted(self)
+        lines = READERS[self.input](self._validated(F, reset=False))
+        with DensitySource(lines, n_threads=self.n_threads) as source:
+            return source.responsibilities(self.weights_)
+
+    def _validated(self, F: Any, *, reset: bool) -> np.ndarray:
+        name = type(self).__name__
+        validation.refuse_lazy_array(name, F)
+        return validation.check_densities(self, F, reset=reset)
