@@ -205,7 +205,12 @@ def check_enough_samples(n_samples: int, n_components: int) -> None:
 
 def check_shape(name: str, array: ArrayLike, shape: tuple[int, ...]) -> Array:
     """A parameter array as float64, finite and of the shape expected."""
-    a = np.array(array, dtype=np.float64)
+    try:
+        a = np.array(array, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"The parameter '{name}' should be numbers of shape {shape}, but got {array!r}: {error}"
+        ) from None
     if a.shape != shape:
         raise ValueError(
             f"The parameter '{name}' should have the shape of {shape}, but got {a.shape}"
@@ -225,18 +230,18 @@ def check_range(name: str, array: Array, low: float, high: float) -> Array:
     return array
 
 
-def check_weights(weights: ArrayLike, n_components: int) -> Array:
+def check_weights(weights: ArrayLike, n_components: int, name: str = "weights") -> Array:
     """Mixing weights: shape (k,), in [0, 1], summing to one."""
-    w = check_shape("weights", weights, (n_components,))
+    w = check_shape(name, weights, (n_components,))
     low, high, total = float(w.min()), float(w.max()), float(w.sum())
     if low < 0 or high > 1:
         raise ValueError(
-            "The parameter 'weights' should be in the range [0, 1], but got max value "
+            f"The parameter '{name}' should be in the range [0, 1], but got max value "
             f"{high:.5f}, min value {low:.5f}"
         )
     if abs(total - 1.0) > WEIGHT_SUM:
         raise ValueError(
-            f"The parameter 'weights' should be normalized, but got sum(weights) = {total:.5f}"
+            f"The parameter '{name}' should be normalized, but got sum({name}) = {total:.5f}"
         )
     return w
 

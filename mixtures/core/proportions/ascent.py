@@ -36,6 +36,14 @@ class Ascent(NamedTuple):
     reason: Reason
 
     @property
+    def live(self) -> np.ndarray:
+        """Components (K,) of positive weight; at the maximum, of more weight than slack: one of
+        ``p_k`` and ``1 - g_k`` is zero there, and EM is only slow to find out which."""
+        some = self.weights > 0
+        sure = some & (self.weights > 1.0 - self.gradient)
+        return sure if self.reason is Reason.CERTIFIED and sure.any() else some
+
+    @property
     def gap(self) -> float:
         """``log max_k g_k``: no weights gain more, in nats per row (Jensen's inequality)."""
         return gap_of(self.gradient)
@@ -54,7 +62,14 @@ def iterate(
     accelerate: Callable[[], AbstractAccelerator],
     store_orbit: bool = False,
 ) -> Ascent:
-    """EM, plain or accelerated, from `start` until the gap is at most `tol`."""
+    """EM, plain or accelerated, from `start` until the gap is at most `tol`.
+
+    Raises
+    ------
+    ValueError
+        If `start` has zeros, which EM keeps, and they exclude a row or meet a prior.
+    """
+    _refuse_exclusion(source, start)
     orbit = [start] if store_orbit else []
     every = np.arange(source.n_components)
 
@@ -84,3 +99,22 @@ def iterate(
     elif result.reason is StopReason.STATIONARY:
         reason = Reason.STATIONARY
     return Ascent(p, at.value, at.gradient, path, orbit, result.n_iter, reason)
+
+
+def _refuse_exclusion(source: DensitySource, start: Array) -> None:
+    """ValueError where weights of zero make the log-likelihood or the log-prior -inf."""
+    if start.min() > 0:
+        return
+    if source.pseudo_counts is not None:
+        for k in np.flatnonzero((start == 0) & (source.pseudo_counts > 0)):
+            raise ValueError(
+                f"The parameter 'start' is zero for component {k}, where a prior of concentration "
+                "above 1 has density zero. Start from a positive weight."
+            )
+    some = np.flatnonzero(start)
+    if source.evaluate(some, start[some], some[:1]).value == -np.inf:
+        row = int((source.lines.densities[some] == 0).all(axis=0).argmax())
+        raise ValueError(
+            f"The parameter 'start' excludes a row: of those with a weight, row {row} has density "
+            "zero under every component that starts with one. Give another component some."
+        )

@@ -38,8 +38,10 @@ def _blocks(n_rows: int, n_components: int) -> list[slice]:
     return [slice(lo, lo + step) for lo in range(0, n_rows, step)]
 
 
-def from_densities(F: np.ndarray) -> Lines:
+def from_densities(F: np.ndarray, names: np.ndarray | None = None) -> Lines:
     """Densities (n, K) as lines; copied only if they are not lines already, or far from one.
+
+    `names` are the numbers (n,) under which errors speak of the rows; None: 0 to n - 1.
 
     Raises
     ------
@@ -57,7 +59,7 @@ def from_densities(F: np.ndarray) -> Lines:
     least, background = kernels.survey(handle, 0, n), handle[1]
     low, high = float(background.min()), float(background.max())  # NaN if any density is
     if not (least >= 0 and low > 0 and high < np.inf):
-        _refuse_densities(F)
+        _refuse_densities(F, names)  # or they are so small that their mean is not a normal number
     if PLAIN[0] < low and high < PLAIN[1]:
         return Lines(whole, None, background)
     return _scaled(whole, copy=whole.base is not None and np.shares_memory(whole, F))
@@ -77,7 +79,7 @@ def _scaled(whole: Array, copy: bool) -> Lines:
     return Lines(lines, offset, background)
 
 
-def from_log_densities(A: np.ndarray) -> Lines:
+def from_log_densities(A: np.ndarray, names: np.ndarray | None = None) -> Lines:
     """Log-densities (n, K), nats, as lines of densities relative to the row's largest.
 
     Raises
@@ -92,49 +94,54 @@ def from_log_densities(A: np.ndarray) -> Lines:
         lines[:, rows] = A[rows].T
         kernels.exponentials(lines, rows.start, min(rows.stop, n), offset, background)
     if not np.isfinite(offset).all():
-        _refuse_log_densities(A)
+        _refuse_log_densities(A, names)
     return Lines(lines, offset, background)
 
 
-def _refuse_densities(F: Any) -> None:
+def _refuse_densities(F: Any, names: np.ndarray | None) -> None:
+    """ValueError for the first density that is none, and for the first row of zeros."""
     for rows in _blocks(*F.shape):
         block = np.asarray(F[rows], dtype=np.float64)
-        bad = np.isnan(block) | (block < 0) | np.isinf(block)
+        bad = ~((block >= 0) & (block < np.inf))
         if bad.any():
             i, k = np.argwhere(bad)[0]
-            what = (
-                "log-densities? Pass input='log_density' for those"
-                if block[i, k] < 0
-                else (
-                    "a division by zero, or an overflow? Pass logarithms with input='log_density'"
+            where = f"row {_name(names, rows.start + i)} under component {k}"
+            if block[i, k] < 0:
+                raise ValueError(
+                    f"Negative values in data: densities are >= 0, but that of {where} is "
+                    f"{block[i, k]:g}. For log-densities, pass input='log_density'."
                 )
-            )
+            what = "NaN" if np.isnan(block[i, k]) else "infinity"
             raise ValueError(
-                f"Densities must be finite and >= 0, but that of row {rows.start + i} under "
-                f"component {k} is {block[i, k]:g}. Are these {what}."
+                f"Densities must be finite numbers, but that of {where} is {what}. If it "
+                "overflowed, pass logarithms and input='log_density'; else correct it or drop "
+                "the row."
             )
         none = ~block.any(axis=1)
         if none.any():
-            _refuse_row(rows.start + int(np.argmax(none)), "0")
-    raise ValueError(
-        "The densities of some row add up to more than a floating-point number holds. Pass their "
-        "logarithms with input='log_density'."
-    )
+            _refuse_row(_name(names, rows.start + int(np.argmax(none))), "0")
 
 
-def _refuse_log_densities(A: Any) -> None:
+def _refuse_log_densities(A: Any, names: np.ndarray | None) -> None:
+    """ValueError for the first log-density that is none, and for the first row of -inf."""
     for rows in _blocks(*A.shape):
         block = np.asarray(A[rows], dtype=np.float64)
-        bad = np.isnan(block) | (block == np.inf)
+        bad = ~(block < np.inf)
         if bad.any():
             i, k = np.argwhere(bad)[0]
+            what = "NaN" if np.isnan(block[i, k]) else "infinity"
             raise ValueError(
-                f"Log-densities must be numbers or -inf, but that of row {rows.start + i} under "
-                f"component {k} is {block[i, k]:g}. Correct it, or drop the row."
+                f"Log-densities must be numbers or -inf, but that of row "
+                f"{_name(names, rows.start + i)} under component {k} is {what}. Correct it, or "
+                "drop the row."
             )
         none = (block == -np.inf).all(axis=1)
         if none.any():
-            _refuse_row(rows.start + int(np.argmax(none)), "-inf")
+            _refuse_row(_name(names, rows.start + int(np.argmax(none))), "-inf")
+
+
+def _name(names: np.ndarray | None, row: int) -> int:
+    return int(row if names is None else names[row])
 
 
 def _refuse_row(row: int, value: str) -> None:

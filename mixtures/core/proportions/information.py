@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..discriminants import Array
+from .ascent import Ascent
 from .source import DensitySource
 
 NEARLY_ACTIVE = 1e-7
@@ -37,15 +38,18 @@ class Information(NamedTuple):
 
 def _spectrum(H: Array) -> tuple[Array, Array, Array]:
     """Eigenvalues and vectors of H scaled to a unit diagonal, and the scale."""
-    scale = 1.0 / np.sqrt(np.diagonal(H))
+    diagonal = np.diagonal(H)
+    seen = diagonal > np.finfo(float).tiny  # the others have no curvature: they are open directions
+    scale = np.where(seen, 1.0 / np.sqrt(np.where(seen, diagonal, 1.0)), 0.0)
     values, vectors = np.linalg.eigh(H * np.outer(scale, scale))
     return values, vectors, scale
 
 
-def information_at(source: DensitySource, weights: Array, gradient: Array) -> Information:
-    """The information at maximal weights (K,), where the gradient (K,) is known."""
-    active = np.flatnonzero(weights > 0)
-    near = np.flatnonzero((weights > 0) | (gradient > 1.0 - NEARLY_ACTIVE))
+def information_at(source: DensitySource, ascent: Ascent, total_weight: float) -> Information:
+    """The information at the maximum; `total_weight` is that of all rows, pseudo-rows included."""
+    weights, gradient = ascent.weights, ascent.gradient
+    active = np.flatnonzero(ascent.live)
+    near = np.flatnonzero(ascent.live | (gradient > 1.0 - NEARLY_ACTIVE))
     at = source.evaluate(active, weights[active], near, curvature=True)
     values, _, _ = _spectrum(at.curvature)
     identifiable = bool(values[0] > DEPENDENT * len(near))
@@ -57,7 +61,7 @@ def information_at(source: DensitySource, weights: Array, gradient: Array) -> In
     rate = max(1.0 - lambda_min, float(idle.max(initial=0.0)))
     inside = _inverse(H) - np.outer(p, p)
     covariance = np.zeros((len(weights), len(weights)))
-    covariance[np.ix_(active, active)] = inside / source.total_weight
+    covariance[np.ix_(active, active)] = inside / total_weight
     errors = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))
     return Information(lambda_min, min(rate, 1.0), covariance, errors, identifiable)
 

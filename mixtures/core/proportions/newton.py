@@ -18,10 +18,12 @@ from .quadratic import step_of
 from .source import Evaluation
 
 ENOUGH = 1e-4
-"""Share of the gain that the slope promises which a step must make (Armijo 1966)."""
+"""Share of the gain that the slope promises which a step must make (Armijo 1966); of one nat, where
+it promises more: beside a row that is hardly explained, slopes are of no size at all."""
 
-NEARLY = 0.9
-"""Share of a step to go where all of it would leave a row without an explanation."""
+HOPELESS, NEARLY = 1e12, 0.9
+"""A gradient that says that some row is left without an explanation, which no later step could
+mend; and the share of a step to go instead."""
 
 ROUGH = 0.5
 """Excess of the largest gradient, among columns in use, from which rows are badly covered: the
@@ -29,6 +31,9 @@ quadratic model then sees only a part of the way, and EM steps go faster."""
 
 FLAT = 1e-13
 """Promised gains, relative to one nat and to l, that are rounding of l."""
+
+PATIENCE = 3
+"""Steps that leave most of the gap, or raise it, before all rows work out the curvature."""
 
 SHORTENED = 30
 """Times a step is shortened before an EM step is taken instead, which always climbs."""
@@ -75,7 +80,7 @@ class Climb:
         self, evaluate: Evaluate, p: Array, tol: float, sketch: Callable[[Array], Array] | None
     ) -> None:
         self._evaluate, self._tol, self._sketch = evaluate, tol, sketch
-        self._disappointed = 0  # sketches in a row
+        self._disappointed = 0
         place = Place(p, evaluate(p, sketch is None))
         self.places = [place]
         if sketch is not None and place.gap > tol:
@@ -90,8 +95,8 @@ class Climb:
                 rough = float(place.at.gradient[place.p > 0].max()) > 1.0 + ROUGH
                 new = self._em_step(place) if rough else self._newton_step(place)
                 kept = new is not None and (rough or new.gap < worn(len(place.p)) * place.gap)
-                if fresh and self._sketch is not None:
-                    self._disappointed = 0 if kept else self._disappointed + 1
+                if not kept and (fresh or new is None or new.gap > place.gap):
+                    self._disappointed += 1
                 if new is None:
                     if fresh and self._sketch is None:
                         return
@@ -103,10 +108,9 @@ class Climb:
             place, fresh = (self._bent(new), True) if again else (new, False)
 
     def _bent(self, place: Place) -> Place:
-        """The place with its own curvature: a sketch, unless two in a row have disappointed."""
-        if self._sketch is not None and self._disappointed >= 2:
+        """The place with its own curvature: a sketch, unless several have disappointed."""
+        if self._sketch is None or self._disappointed >= PATIENCE:
             self._sketch = None
-        if self._sketch is None:
             return Place(place.p, self._evaluate(place.p, True))
         return Place(place.p, place.at._replace(curvature=self._sketch(place.p)))
 
@@ -132,11 +136,11 @@ class Climb:
         for _ in range(SHORTENED):
             new = self._place(p + share * move if share < 1.0 else y, place)
             if flat:
-                return new if new.gap < 0.5 * place.gap else None
-            if new.at.value >= value + ENOUGH * share * slope:
-                return new
-            if new.at.value == -np.inf:  # some row would not be explained any more
+                return new if new.gap < 0.8 * place.gap else None
+            if not new.gap <= max(HOPELESS, place.gap):  # some row would be left behind
                 share *= NEARLY
+            elif new.at.value >= value + ENOUGH * min(share * slope, 1.0):
+                return new
             else:  # l is concave: the best share is where its slope along the step is zero
                 ahead = float(new.at.gradient @ move)
                 share *= min(max(slope / (slope - ahead), 0.1), 0.5) if ahead < 0 else 0.5
@@ -149,8 +153,10 @@ def _taught(curvature: Array, move: Array, change: Array) -> Array:
     The update of Broyden, Fletcher, Goldfarb and Shanno (1970), which keeps it positive: l is
     concave, so ``move @ change`` is not negative.
     """
+    if not np.isfinite(change).all():
+        return curvature
     along, turned = float(move @ change), curvature @ move
     size = float(move @ turned)
-    if not (np.isfinite(along) and along > 1e-3 * size > 0.0):
+    if not along > 1e-3 * size > 0.0:
         return curvature
     return curvature + np.outer(change, change) / along - np.outer(turned, turned) / size

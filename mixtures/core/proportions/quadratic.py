@@ -32,22 +32,22 @@ def step_of(curvature: Array, slope: Array, p: Array, tol: float = SMALL) -> Arr
     scale = np.sqrt(np.diagonal(curvature))
     usable = scale > 1e-150
     scale = np.where(usable, scale, 1.0)
-    A = curvature / np.outer(scale, scale)
-    A[np.diag_indices_from(A)] = 1.0 + RIDGE
+    A = curvature / scale / scale[:, None]
+    A.flat[:: len(A) + 1] = 1.0 + RIDGE
     y = np.where(usable, p * scale, 0.0)
     b = slope / scale + A @ y
-    passive, let_in = (y > 0) & usable, -1
+    passive, let_in = y > 0, -1
     barred = ~usable
     for _ in range(6 * len(p) + 20):
         where = np.flatnonzero(passive)
         if len(where):
             best = _solve(A, b, where)
-            if best.min() > 0:
+            falls = best <= 0
+            if not falls.any():
                 y[where] = best
             else:
                 now = y[where]
                 share = np.full(len(where), np.inf)
-                falls = best <= 0
                 share[falls] = now[falls] / np.maximum(now[falls] - best[falls], 1e-300)
                 first = int(share.argmin())
                 y[where] = np.maximum(now + share[first] * (best - now), 0.0)
@@ -65,7 +65,7 @@ def step_of(curvature: Array, slope: Array, p: Array, tol: float = SMALL) -> Arr
 
 def _solve(A: Array, b: Array, where: np.ndarray) -> Array:
     """The unconstrained optimum on some columns; more ridge where rounding makes A indefinite."""
-    part = A[np.ix_(where, where)]
+    part = A[where[:, None], where]
     ridge = 0.0
     while True:
         _, x, info = dposv(part, b[where])

@@ -25,7 +25,7 @@ import numpy as np
 from ..acceleration import Squarem
 from ..discriminants import Array
 from .ascent import Ascent, Reason, gap_of, iterate
-from .newton import Climb
+from .newton import FLAT, Climb
 from .source import DensitySource, Evaluation
 
 FEW = 32
@@ -42,6 +42,9 @@ ENOUGH_ROWS, ALIKE = 100, 2.0
 
 WORTH = 4
 """Times more rows there must be than a sketch takes."""
+
+DUST = (1.0, 1e-4, 1e-8)
+"""Shares of ``1 - g_k`` below which weights are dust: the first at which the certificate holds."""
 
 MOST_PEAKS, MOST_TOP = 12, 8
 """New columns of a working set."""
@@ -81,7 +84,30 @@ def maximise(
             result = _Ascent(level, below, goal, store_orbit and last).run(p, max_iter)
         share, below = 1.0 / level.n_rows, level
         p = (1.0 - share) * result.weights + share / K
-    return result
+    return _dusted(source, result, tol)
+
+
+def _dusted(source: DensitySource, found: Ascent, tol: float) -> Ascent:
+    """A result without the weights that steps have left behind on their way to zero.
+
+    At the maximum one of ``p_k`` and ``1 - g_k`` is zero: a weight below the latter is on its way.
+    """
+    if found.reason is not Reason.CERTIFIED:
+        return found
+    for share in DUST:
+        live = found.weights > share * np.maximum(1.0 - found.gradient, 0.0)
+        if live[found.weights > 0].all():
+            return found
+        clean = np.where(live, found.weights, 0.0)
+        clean /= clean.sum()
+        at = source.evaluate(np.flatnonzero(live), clean[live], np.arange(len(clean)))
+        if gap_of(at.gradient) <= tol and at.value >= found.value - FLAT:
+            path, orbit = [*found.path[:-1], at.value], [*found.orbit[:-1], clean]
+            return found._replace(
+                weights=clean, value=at.value, gradient=at.gradient, path=path,
+                orbit=orbit if found.orbit else [],
+            )  # fmt: skip
+    return found
 
 
 class _Ascent:

@@ -169,7 +169,9 @@ class DensitySource(AbstractSource):
         if pseudo is not None:
             weight = float(count * RUN if w is None else w.sum())
             pseudo = pseudo * (weight / (self.total_weight - float(pseudo.sum())))
-        return DensitySource(lines, w, pseudo, n_threads=self._n_threads)
+        part = DensitySource(lines, w, pseudo, n_threads=self._n_threads)
+        part._pool = self._threads()  # which ends with these rows
+        return part
 
     def points(self, rows: np.ndarray) -> Array:
         with np.errstate(divide="ignore"):

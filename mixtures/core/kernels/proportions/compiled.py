@@ -13,14 +13,13 @@ PRODUCTS = (
     256  # rows, at most, of a block whose products are summed: tiles come from the level-1 cache
 )
 LONGEST = 1024  # rows: `shares_of_rows` multiplies so many mantissas
-AHEAD = 0
 
 _LINES = "Array(float64, 2, 'C', readonly=True)"
 _LINE = "float64[::1]"
 _sweep = compiled(
     drivers.sweep,
     f"float64({_LINES}, {_LINE}, {_LINE}, int64, int64, int64[::1], {_LINE}, int64[::1], int64, "
-    f"int64, {_LINE}, float64[:, ::1])",
+    f"boolean, {_LINE}, float64[:, ::1])",
 )
 _survey = compiled(drivers.survey, f"float64({_LINES}, int64, int64, int64, {_LINE})")
 _exponentials = compiled(
@@ -70,10 +69,10 @@ def sweep(handle, lo, hi, support, p, columns, gradient, curvature):
     if curvature.size:
         _fits(curvature, len(columns), len(columns))
     block = _block(len(support), PRODUCTS if curvature.size else LONGEST)
-    ahead = AHEAD if AHEAD else block
+    alike = np.array_equal(support, columns)
     support, columns = _indices(handle, support), _indices(handle, columns)
     p = np.ascontiguousarray(p, np.float64)
-    return _sweep(*handle, lo, hi, support, p, columns, block, ahead, gradient, curvature)
+    return _sweep(*handle, lo, hi, support, p, columns, block, alike, gradient, curvature)
 
 
 def exponentials(A, lo, hi, largest, mean):

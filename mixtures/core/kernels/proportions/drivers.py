@@ -21,6 +21,7 @@ from .lines import (
     exp_line,
     largest_of_lines,
     least_of_lines,
+    mix_and_dot_lines,
     mix_lines,
     scale_line,
     shares_of_rows,
@@ -57,12 +58,23 @@ def _mix(F, table, p, rows, u):
 
 
 @inline
-def _dot(F, table, r, rows, ahead, out):
-    """``out += F[table] @ r``; asks for the rows that come `ahead` of these."""
+def _dot(F, table, r, rows, out):
+    """``out += F[table] @ r``."""
     for q in range(0, len(table), HEIGHT):
         height = min(HEIGHT, len(table) - q)
         at = address(table) + DOUBLE * q
-        dot_lines(height, F, at, r, rows, ahead, address(out) + DOUBLE * q)
+        dot_lines(height, F, at, r, rows, address(out) + DOUBLE * q)
+
+
+@inline
+def _mix_and_dot(F, table, p, rows, u, r, out):
+    """`_mix` on the rows that begin at F, and `_dot` on as many rows before these."""
+    for q in range(0, len(table), HEIGHT):
+        height, at = min(HEIGHT, len(table) - q), DOUBLE * q
+        mix_and_dot_lines(
+            height | FRESH if q == 0 else height, F, address(table) + at, address(p) + at, rows,
+            address(u), address(r), address(out) + at,
+        )  # fmt: skip
 
 
 @inline
@@ -94,7 +106,7 @@ def sweep(
     lo, hi,
     support, p, columns,  # IN
     block,  # rows, a multiple of W
-    ahead,  # rows
+    alike,  # whether support and columns are one, in the same order
     gradient, curvature,  # IN-OUT, (columns,), (columns, columns) or (0, 0)
 ):  # fmt: skip
     """One pass over rows lo..hi; see `plain.sweep`."""
@@ -106,7 +118,7 @@ def sweep(
     u, r, q, w = np.empty(block), np.empty(block), np.empty(block), np.zeros(block)
     sums, total = np.zeros(size), np.zeros(W)
     last = np.empty((len(F) + 1) * W if (hi - lo) % W else 0)
-    start = lo
+    start, mixed = lo, False
     while start < hi:
         rows = min(block, (hi - start) // W * W)
         base, weights = address(F) + DOUBLE * start, address(weight) + DOUBLE * start
@@ -121,7 +133,9 @@ def sweep(
                 column_table[k] = columns[k] * W
             for t in range(W):
                 w[t] = 0.0 if t >= count else weight[start + t] if len(weight) else 1.0
-        _mix(base, support_table, p, rows, address(u))
+        ahead = start + 2 * block <= hi and alike and padded == 0
+        if not mixed:
+            _mix(base, support_table, p, rows, address(u))
         scale = address(r)
         if rows == count and len(weight) == 0:
             shares_of_rows(0, rows, address(u), address(r), address(total))
@@ -131,7 +145,11 @@ def sweep(
                 ROOTS if padded else 0, weights, rows, address(u), address(r), address(q),
                 address(total),
             )  # fmt: skip
-        _dot(base, column_table, address(r), rows, ahead, sums)
+        if ahead:
+            _mix_and_dot(base + DOUBLE * rows, column_table, p, rows, u, r, sums)
+        else:
+            _dot(base, column_table, address(r), rows, sums)
+        mixed = ahead
         if padded:
             _products(base, column_table, scale, rows, scaled, step, products)
         start += count

@@ -200,17 +200,52 @@ def dot_lines(
     table: Integers,  # IN, (height,), offsets of lines in F
     r: Doubles,  # IN, (rows,)
     rows: Count,  # a multiple of W
-    ahead: Count,  # rows
     out: Doubles,  # IN-OUT, (height,)
 ) -> None:
-    """``out += F[table] @ r``; asks for the rows that come `ahead` of these"""
+    """``out += F[table] @ r``"""
     lines = [e.scalar(table, q) for q in range(height)]
 
     def block(t: ir.Value, sums: list) -> list:
         share = e.load(r, t)
-        for x in lines:
-            e.prefetch(F, e.at(x, t, ahead))
         return [e.fmuladd(e.load(F, x, t), share, s) for x, s in zip(lines, sums, strict=True)]
+
+    sums = e.loop(rows, [e.constant(0.0)] * height, block, step=e.width)
+    for q, value in enumerate(sums):
+        _add_lanes(e, value, out, q)
+
+
+@micro_kernel([f | h for f in (0, FRESH) for h in range(1, HEIGHT + 1)])
+def mix_and_dot_lines(
+    e: Emitter,
+    variant: int,
+    F: Doubles,  # IN
+    table: Integers,  # IN, (height,), offsets of lines in F
+    p: Doubles,  # IN, (height,)
+    rows: Count,  # a multiple of W
+    u: Doubles,  # IN-OUT, (rows,); OUT if fresh
+    r: Doubles,  # IN, (rows,)
+    out: Doubles,  # IN-OUT, (height,)
+) -> None:
+    """`mix_lines` on some rows, and `dot_lines` on as many rows before these
+
+    The former waits for memory while the latter reads the cache.
+    """
+    height = variant & ~FRESH
+    lines = [e.scalar(table, q) for q in range(height)]
+    shares = [e.broadcast(p, q) for q in range(height)]
+    back = e.builder.neg(rows)
+
+    def block(t: ir.Value, sums: list) -> list:
+        terms = [None if variant & FRESH else e.load(u, t), None]
+        share, new = e.load(r, t), []
+        for q, line in enumerate(lines):
+            value, old = e.load(F, line, t), terms[q % 2]
+            own = shares[q]
+            terms[q % 2] = e.mul(own, value) if old is None else e.fmuladd(own, value, old)
+            new.append(e.fmuladd(e.load(F, line, t, back), share, sums[q]))
+        left, right = terms
+        e.store(left if right is None else right if left is None else e.add(left, right), u, t)
+        return new
 
     sums = e.loop(rows, [e.constant(0.0)] * height, block, step=e.width)
     for q, value in enumerate(sums):
