@@ -52,4 +52,21 @@ def has_callbacks(estimator: Any) -> bool:
     )
 
 
-__all__ = ["Interval", "StrOptions", "check_constraints", "has_callbacks"]
+def array_namespace(array: Any) -> Any:
+    """The array-API namespace (NumPy's, PyTorch's, ...) of an array; TypeError for anything else.
+
+    scikit-learn carries array-api-compat, which wraps libraries that do not follow the standard to
+    the letter; without it arrays have to say for themselves.
+    """
+    try:
+        from sklearn.externals import array_api_compat
+    except ImportError:  # scikit-learn moved it
+        if not hasattr(array, "__array_namespace__"):
+            raise TypeError(
+                f"{type(array).__name__} is not an array of a known namespace"
+            ) from None
+        return array.__array_namespace__()
+    return array_api_compat.array_namespace(array)
+
+
+__all__ = ["Interval", "StrOptions", "array_namespace", "check_constraints", "has_callbacks"]

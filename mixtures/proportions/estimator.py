@@ -75,7 +75,8 @@ class DynamicResponsibility(ResponsibilitiesMixin, DensityMixin, BaseEstimator):
         Nats per row by which any other weights can improve on these, at most:
         ``log max_k g_k`` with ``g_k = sum_n w_n (F_nk / sum_j weights_j F_nj) / sum_n w_n``.
     active_ : ndarray of shape (n_components,), bool
-        Components of positive weight.
+        Components of positive weight. Newton's method leaves the others exactly zero, EM tends to
+        zero.
     objective_ : float
         l at the weights, in nats per row, the prior included.
     objective_path_ : ndarray
@@ -87,8 +88,9 @@ class DynamicResponsibility(ResponsibilitiesMixin, DensityMixin, BaseEstimator):
         Whether ``gap_ <= tol``.
     stop_reason_ : str
     lambda_min_ : float
-        Smallest eigenvalue of ``M = diag(1 / weights) S'S / n`` among active components, S being
-        the responsibilities: EM's error shrinks by ``1 - lambda_min_`` in an iteration.
+        Smallest eigenvalue of ``M = diag(1 / weights) S'S / n`` among active components (those of
+        more weight than slack ``1 - g_k``), S being the responsibilities: EM's error shrinks by
+        ``1 - lambda_min_`` in an iteration.
     rate_ : float
         The rate at which EM converges linearly, components that die out included.
     covariance_ : ndarray of shape (n_components, n_components)
@@ -169,16 +171,20 @@ class DynamicResponsibility(ResponsibilitiesMixin, DensityMixin, BaseEstimator):
             check_constraints(self)
             rows = self._validated(F, reset=True)
             w = validation.check_sample_weight(sample_weight, len(rows))
+            names = None if w is None or w.all() else np.flatnonzero(w)
             rows, w = validation.drop_weightless(rows, w)
             pseudo = self._pseudo_counts(rows.shape[1])
+            total = (len(rows) if w is None else w.sum()) + (
+                0.0 if pseudo is None else pseudo.sum()
+            )
             w = validation.normalise_weights(w, has_prior=pseudo is not None)
             start = self._start(rows.shape[1])
-            lines = READERS[self.input](rows)
+            lines = READERS[self.input](rows, names)
             with DensitySource(lines, w, pseudo, n_threads=self.n_threads) as source:
                 ascent = SOLVERS[self.solver](
                     source, start, self.tol, self.max_iter, self.store_orbit
                 )
-                attributes = self._attributes(source, ascent)
+                attributes = self._attributes(source, ascent, float(total))
             self._clear()
             self.__dict__.update(attributes)
         if not self.converged_ and self.tol > 0 and self.max_iter != 0:
@@ -205,7 +211,7 @@ class DynamicResponsibility(ResponsibilitiesMixin, DensityMixin, BaseEstimator):
     def _start(self, K: int) -> Array:
         if self.start is None:
             return np.full(K, 1.0 / K)
-        start = validation.check_weights(self.start, K)
+        start = validation.check_weights(self.start, K, "start")
         return start / start.sum()
 
     def _clear(self) -> None:
@@ -213,7 +219,9 @@ class DynamicResponsibility(ResponsibilitiesMixin, DensityMixin, BaseEstimator):
         for name in ("orbit_", *_INFORMATION):
             self.__dict__.pop(name, None)
 
-    def _attributes(self, source: DensitySource, ascent: Ascent) -> dict[str, Any]:
+    def _attributes(
+        self, source: DensitySource, ascent: Ascent, total_weight: float
+    ) -> dict[str, Any]:
         offset = source.total_offset / source.total_weight
         with np.errstate(divide="ignore"):
             log_weights = np.log(ascent.weights)
@@ -222,7 +230,7 @@ class DynamicResponsibility(ResponsibilitiesMixin, DensityMixin, BaseEstimator):
             "log_weights_": log_weights,
             "gap_": ascent.gap,
             "active_": ascent.weights > 0,
-            "objective_": ascent.value + offset,
+            "objective_": float(ascent.path[-1] + offset),
             "objective_path_": np.array(ascent.path) + offset,
             "n_iter_": ascent.n_iter,
             "converged_": ascent.gap <= self.tol,
@@ -232,9 +240,9 @@ class DynamicResponsibility(ResponsibilitiesMixin, DensityMixin, BaseEstimator):
             attributes["orbit_"] = np.array(ascent.orbit)
         wanted = self.information
         if wanted == "auto":
-            wanted = np.count_nonzero(ascent.weights) <= MOST_ACTIVE
+            wanted = np.count_nonzero(ascent.live) <= MOST_ACTIVE
         if wanted:
-            found = information_at(source, ascent.weights, ascent.gradient)
+            found = information_at(source, ascent, total_weight)
             attributes |= {f"{name}_": value for name, value in found._asdict().items()}
         return attributes
 

@@ -38,7 +38,8 @@ class ResponsibilitiesMixin:
             Of a row that only components of zero weight explain, in the limit of equal vanishing
             weights of these.
         """
-        return self._posterior(F)[0]
+        resp, _, dtype = self._posterior(F)
+        return resp.astype(dtype, copy=False)
 
     def predict(self, F: ArrayLike) -> np.ndarray:
         """The most probable component of each row.
@@ -64,7 +65,8 @@ class ResponsibilitiesMixin:
         -------
         log_density : ndarray of shape (n_samples,)
         """
-        return self._posterior(F)[1]
+        _, log_density, dtype = self._posterior(F)
+        return log_density.astype(dtype, copy=False)
 
     def score(self, F: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
         """Mean of `score_samples`: the log-likelihood l, in nats per row.
@@ -79,15 +81,16 @@ class ResponsibilitiesMixin:
         -------
         log_likelihood : float
         """
-        values = self.score_samples(F)
+        _, values, _ = self._posterior(F)
         w = validation.check_sample_weight(sample_weight, len(values))
         return float(values.mean() if w is None else w @ values / w.sum())
 
-    def _posterior(self, F: ArrayLike) -> tuple[Array, Array]:
+    def _posterior(self, F: ArrayLike) -> tuple[Array, Array, Any]:
+        """Responsibilities, log-densities, and the type they are returned in."""
         check_is_fitted(self)
-        lines = READERS[self.input](self._validated(F, reset=False))
-        with DensitySource(lines, n_threads=self.n_threads) as source:
-            return source.responsibilities(self.weights_)
+        rows = self._validated(F, reset=False)
+        with DensitySource(READERS[self.input](rows), n_threads=self.n_threads) as source:
+            return *source.responsibilities(self.weights_), validation.float_type(rows)
 
     def _validated(self, F: Any, *, reset: bool) -> np.ndarray:
         name = type(self).__name__
