@@ -4,9 +4,18 @@ A display holds the numbers of a picture; `plot` draws them, as often as wanted;
 and draws one. Only this package imports matplotlib, and only when something is drawn.
 """
 
+from .convergence import ConvergenceDisplay
 from .criterion import InformationCriterionDisplay
 from .mixture import MixtureDisplay
+from .proportions import OrbitDisplay
 from .prototypes import PrototypeDisplay
 from .report import save_report
 
-__all__ = ["InformationCriterionDisplay", "MixtureDisplay", "PrototypeDisplay", "save_report"]
+__all__ = [
+    "ConvergenceDisplay",
+    "InformationCriterionDisplay",
+    "MixtureDisplay",
+    "OrbitDisplay",
+    "PrototypeDisplay",
+    "save_report",
+]
