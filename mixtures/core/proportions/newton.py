@@ -32,8 +32,12 @@ quadratic model then sees only a part of the way, and EM steps go faster."""
 FLAT = 1e-13
 """Promised gains, relative to one nat and to l, that are rounding of l."""
 
-PATIENCE = 3
-"""Steps that leave most of the gap, or raise it, before all rows work out the curvature."""
+WORN = 0.6
+"""Share of the gap a step may leave before the curvature is worked out anew. With m columns that
+takes as long as ``1 + m / 16`` passes without it (measured), and what steps have taught lasts."""
+
+SQUARABLE = 1e100
+"""Changes of a gradient beyond teach nothing."""
 
 SHORTENED = 30
 """Times a step is shortened before an EM step is taken instead, which always climbs."""
@@ -41,20 +45,11 @@ SHORTENED = 30
 Evaluate = Callable[[Array, bool], Evaluation]
 
 
-def worn(n_columns: int) -> float:
-    """Share of the gap a step may leave before the curvature is worked out anew, on all rows.
-
-    That takes as long as ``1 + m / 16`` passes without it (measured), so the more columns there
-    are, the longer a slow step is better value.
-    """
-    return 0.5 * n_columns / (n_columns + 48.0)
-
-
 class Place(NamedTuple):
     """Weights of the columns, and what is known there."""
 
     p: Array
-    at: Evaluation  # its curvature may be that of an earlier place
+    at: Evaluation  # its curvature may be that of an earlier place, and what was learnt since
 
     @property
     def gap(self) -> float:
@@ -72,52 +67,37 @@ class Climb:
     evaluate : callable (p, curvature) -> Evaluation
     p : ndarray of shape (m,)
     tol : float
-    sketch : callable (p) -> curvature (m, m), optional
-        A curvature that costs little, to begin with.
+    curvature : ndarray of shape (m, m), optional
+        One to begin with, from fewer rows, say.
     """
 
     def __init__(
-        self, evaluate: Evaluate, p: Array, tol: float, sketch: Callable[[Array], Array] | None
+        self, evaluate: Evaluate, p: Array, tol: float, curvature: Array | None = None
     ) -> None:
-        self._evaluate, self._tol, self._sketch = evaluate, tol, sketch
-        self._disappointed = 0
-        place = Place(p, evaluate(p, sketch is None))
-        self.places = [place]
-        if sketch is not None and place.gap > tol:
-            self.places = [self._bent(place)]
+        self._evaluate, self._tol, self._fresh = evaluate, tol, curvature is None
+        at = evaluate(p, self._fresh)
+        self.places = [Place(p, at if curvature is None else at._replace(curvature=curvature))]
 
     def run(self, max_iter: int) -> None:
         """Climb, at most so many steps."""
-        place, fresh = self.places[0], True
-        for _ in range(max_iter):
-            new = None
-            while new is None and place.gap > self._tol:
-                rough = float(place.at.gradient[place.p > 0].max()) > 1.0 + ROUGH
-                new = self._em_step(place) if rough else self._newton_step(place)
-                kept = new is not None and (rough or new.gap < worn(len(place.p)) * place.gap)
-                if not kept and (fresh or new is None or new.gap > place.gap):
-                    self._disappointed += 1
-                if new is None:
-                    if fresh and self._sketch is None:
-                        return
-                    place, fresh = self._bent(place), True
-            if new is None:
-                return
-            self.places.append(new)
-            again = not kept and new.gap > self._tol
-            place, fresh = (self._bent(new), True) if again else (new, False)
-
-    def _bent(self, place: Place) -> Place:
-        """The place with its own curvature: a sketch, unless several have disappointed."""
-        if self._sketch is None or self._disappointed >= PATIENCE:
-            self._sketch = None
-            return Place(place.p, self._evaluate(place.p, True))
-        return Place(place.p, place.at._replace(curvature=self._sketch(place.p)))
+        place, fresh = self.places[0], self._fresh
+        while place.gap > self._tol and len(self.places) <= max_iter:
+            rough = float(place.at.gradient[place.p > 0].max()) > 1.0 + ROUGH
+            new = self._em_step(place) if rough else self._newton_step(place)
+            if new is None and fresh:
+                break
+            if new is not None:
+                self.places.append(new)
+            good = new is not None and new.gap < WORN * place.gap
+            place, fresh = self.places[-1], False
+            if not (good or place.gap <= self._tol):
+                place, fresh = Place(place.p, self._evaluate(place.p, True)), True
 
     def _place(self, p: Array, old: Place) -> Place:
         """The place at p, with the curvature of the old one and what the move there has taught."""
         at = self._evaluate(p, False)
-        bent = _taught(old.at.curvature, p - old.p, old.at.gradient - at.gradient)
+        change = old.at.gradient - at.gradient
+        bent = _taught(old.at.curvature, p - old.p, change)
         return Place(p, at._replace(curvature=bent))
 
     def _em_step(self, place: Place) -> Place:
@@ -153,7 +133,7 @@ def _taught(curvature: Array, move: Array, change: Array) -> Array:
     The update of Broyden, Fletcher, Goldfarb and Shanno (1970), which keeps it positive: l is
     concave, so ``move @ change`` is not negative.
     """
-    if not np.isfinite(change).all():
+    if not np.abs(change).max() < SQUARABLE:  # NaN too: some row is left behind
         return curvature
     along, turned = float(move @ change), curvature @ move
     size = float(move @ turned)

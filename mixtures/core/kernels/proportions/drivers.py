@@ -21,7 +21,6 @@ from .lines import (
     exp_line,
     largest_of_lines,
     least_of_lines,
-    mix_and_dot_lines,
     mix_lines,
     scale_line,
     shares_of_rows,
@@ -49,32 +48,21 @@ def _table(lines, F, mean):
 
 
 @inline
-def _mix(F, table, p, rows, u):
-    """``u = p @ F[table]``."""
+def _mix(F, table, p, rows, ahead, u):
+    """``u = p @ F[table]``, and half of what comes `ahead` rows later is asked for."""
     for q in range(0, len(table), HEIGHT):
         height = min(HEIGHT, len(table) - q)
         variant = height | FRESH if q == 0 else height
-        mix_lines(variant, F, address(table) + DOUBLE * q, address(p) + DOUBLE * q, rows, u)
+        mix_lines(variant, F, address(table) + DOUBLE * q, address(p) + DOUBLE * q, rows, ahead, u)
 
 
 @inline
-def _dot(F, table, r, rows, out):
-    """``out += F[table] @ r``."""
+def _dot(F, table, r, rows, ahead, out):
+    """``out += F[table] @ r``, and the other half of what comes `ahead` rows later is asked for."""
     for q in range(0, len(table), HEIGHT):
         height = min(HEIGHT, len(table) - q)
         at = address(table) + DOUBLE * q
-        dot_lines(height, F, at, r, rows, address(out) + DOUBLE * q)
-
-
-@inline
-def _mix_and_dot(F, table, p, rows, u, r, out):
-    """`_mix` on the rows that begin at F, and `_dot` on as many rows before these."""
-    for q in range(0, len(table), HEIGHT):
-        height, at = min(HEIGHT, len(table) - q), DOUBLE * q
-        mix_and_dot_lines(
-            height | FRESH if q == 0 else height, F, address(table) + at, address(p) + at, rows,
-            address(u), address(r), address(out) + at,
-        )  # fmt: skip
+        dot_lines(height, F, at, r, rows, ahead, address(out) + DOUBLE * q)
 
 
 @inline
@@ -106,7 +94,6 @@ def sweep(
     lo, hi,
     support, p, columns,  # IN
     block,  # rows, a multiple of W
-    alike,  # whether support and columns are one, in the same order
     gradient, curvature,  # IN-OUT, (columns,), (columns, columns) or (0, 0)
 ):  # fmt: skip
     """One pass over rows lo..hi; see `plain.sweep`."""
@@ -118,7 +105,7 @@ def sweep(
     u, r, q, w = np.empty(block), np.empty(block), np.empty(block), np.zeros(block)
     sums, total = np.zeros(size), np.zeros(W)
     last = np.empty((len(F) + 1) * W if (hi - lo) % W else 0)
-    start, mixed = lo, False
+    start = lo
     while start < hi:
         rows = min(block, (hi - start) // W * W)
         base, weights = address(F) + DOUBLE * start, address(weight) + DOUBLE * start
@@ -133,9 +120,7 @@ def sweep(
                 column_table[k] = columns[k] * W
             for t in range(W):
                 w[t] = 0.0 if t >= count else weight[start + t] if len(weight) else 1.0
-        ahead = start + 2 * block <= hi and alike and padded == 0
-        if not mixed:
-            _mix(base, support_table, p, rows, address(u))
+        _mix(base, support_table, p, rows, block, address(u))
         scale = address(r)
         if rows == count and len(weight) == 0:
             shares_of_rows(0, rows, address(u), address(r), address(total))
@@ -145,11 +130,7 @@ def sweep(
                 ROOTS if padded else 0, weights, rows, address(u), address(r), address(q),
                 address(total),
             )  # fmt: skip
-        if ahead:
-            _mix_and_dot(base + DOUBLE * rows, column_table, p, rows, u, r, sums)
-        else:
-            _dot(base, column_table, address(r), rows, sums)
-        mixed = ahead
+        _dot(base, column_table, address(r), rows, block, sums)
         if padded:
             _products(base, column_table, scale, rows, scaled, step, products)
         start += count
@@ -177,7 +158,7 @@ def survey(F, lo, hi, block, mean):  # IN; OUT, (n,)
             _copy(F, mean, start, count, last, np.inf)
             base = address(last)
             table[:] = every * W
-        _mix(base, table, p, rows, address(u))
+        _mix(base, table, p, rows, block, address(u))
         least_of_lines(0, base, address(table), lines, rows, address(least))
         mean[start : start + count] = u[:count]
         start += count

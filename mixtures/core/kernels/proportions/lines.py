@@ -27,15 +27,21 @@ def mix_lines(
     table: Integers,  # IN, (height,), offsets of lines in F
     p: Doubles,  # IN, (height,)
     rows: Count,  # a multiple of W
+    ahead: Count,  # rows
     u: Doubles,  # IN-OUT, (rows,); OUT if fresh
 ) -> None:
-    """``u += p @ F[table]``, or ``u = ...`` if fresh"""
+    """``u += p @ F[table]``, or ``u = ...`` if fresh; asks for every other line some rows ahead
+
+    The other half of the lines is `dot_lines`'s, so that memory is busy during both.
+    """
     height = variant & ~FRESH
     lines = [e.scalar(table, q) for q in range(height)]
     shares = [e.broadcast(p, q) for q in range(height)]
 
     def block(t: ir.Value, _: list) -> list:
         terms = [None if variant & FRESH else e.load(u, t), None]  # two chains: half the latency
+        for x in lines[::2]:
+            e.prefetch(F, e.at(x, t, ahead))
         for q, (line, share) in enumerate(zip(lines, shares, strict=True)):
             value, old = e.load(F, line, t), terms[q % 2]
             terms[q % 2] = e.mul(share, value) if old is None else e.fmuladd(share, value, old)
@@ -200,52 +206,17 @@ def dot_lines(
     table: Integers,  # IN, (height,), offsets of lines in F
     r: Doubles,  # IN, (rows,)
     rows: Count,  # a multiple of W
+    ahead: Count,  # rows
     out: Doubles,  # IN-OUT, (height,)
 ) -> None:
-    """``out += F[table] @ r``"""
+    """``out += F[table] @ r``; asks for every other line some rows ahead"""
     lines = [e.scalar(table, q) for q in range(height)]
 
     def block(t: ir.Value, sums: list) -> list:
         share = e.load(r, t)
+        for x in lines[1::2]:
+            e.prefetch(F, e.at(x, t, ahead))
         return [e.fmuladd(e.load(F, x, t), share, s) for x, s in zip(lines, sums, strict=True)]
-
-    sums = e.loop(rows, [e.constant(0.0)] * height, block, step=e.width)
-    for q, value in enumerate(sums):
-        _add_lanes(e, value, out, q)
-
-
-@micro_kernel([f | h for f in (0, FRESH) for h in range(1, HEIGHT + 1)])
-def mix_and_dot_lines(
-    e: Emitter,
-    variant: int,
-    F: Doubles,  # IN
-    table: Integers,  # IN, (height,), offsets of lines in F
-    p: Doubles,  # IN, (height,)
-    rows: Count,  # a multiple of W
-    u: Doubles,  # IN-OUT, (rows,); OUT if fresh
-    r: Doubles,  # IN, (rows,)
-    out: Doubles,  # IN-OUT, (height,)
-) -> None:
-    """`mix_lines` on some rows, and `dot_lines` on as many rows before these
-
-    The former waits for memory while the latter reads the cache.
-    """
-    height = variant & ~FRESH
-    lines = [e.scalar(table, q) for q in range(height)]
-    shares = [e.broadcast(p, q) for q in range(height)]
-    back = e.builder.neg(rows)
-
-    def block(t: ir.Value, sums: list) -> list:
-        terms = [None if variant & FRESH else e.load(u, t), None]
-        share, new = e.load(r, t), []
-        for q, line in enumerate(lines):
-            value, old = e.load(F, line, t), terms[q % 2]
-            own = shares[q]
-            terms[q % 2] = e.mul(own, value) if old is None else e.fmuladd(own, value, old)
-            new.append(e.fmuladd(e.load(F, line, t, back), share, sums[q]))
-        left, right = terms
-        e.store(left if right is None else right if left is None else e.add(left, right), u, t)
-        return new
 
     sums = e.loop(rows, [e.constant(0.0)] * height, block, step=e.width)
     for q, value in enumerate(sums):
