@@ -5,6 +5,7 @@ from .bernoulli import BernoulliMixture
 from .categorical import CategoricalMixture
 from .gaussian import GaussianMixture
 from .kmeans import KMeans, kmeans_plusplus
+from .label_shift import PriorShiftClassifier
 from .mixed import MixedMixture
 from .poisson import PoissonMixture
 from .proportions import DynamicResponsibility
@@ -17,6 +18,7 @@ __all__ = [
     "KMeans",
     "MixedMixture",
     "PoissonMixture",
+    "PriorShiftClassifier",
     "kmeans_plusplus",
     "__version__",
 ]

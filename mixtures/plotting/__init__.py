@@ -10,8 +10,10 @@ from .mixture import MixtureDisplay
 from .proportions import OrbitDisplay
 from .prototypes import PrototypeDisplay
 from .report import save_report
+from .shares import ClassShareDisplay
 
 __all__ = [
+    "ClassShareDisplay",
     "ConvergenceDisplay",
     "InformationCriterionDisplay",
     "MixtureDisplay",
