@@ -64,9 +64,9 @@ class PriorShiftClassifier(ShiftMixin, ClassifierMixin, MetaEstimatorMixin, Base
         Dirichlet prior on the shares that are estimated: `concentration` - 1 pseudo-rows in each
         class. 1 is maximum likelihood; 2 or more keeps shares of few rows from zero.
     train_prior : array-like of shape (n_classes,), default=None
-        The shares that the inner posteriors assume; None: those in `fit`. Only needed without a
-        calibration, such as uniform shares for a classifier fitted with
-        ``class_weight='balanced'``.
+        The shares that the inner posteriors assume; None: those in `fit`. Needed with ``None`` and
+        with ``"ts"`` for `calibration`, which leave them as they are, such as uniform shares for a
+        classifier fitted with ``class_weight='balanced'``; ``"bcts"`` finds them out.
     predict_prior : {'train', 'uniform'} or array-like of shape (n_classes,), default='train'
         The shares that predictions assume: those in training, equal ones for all classes that
         training had, or given ones. It may be set on a fitted classifier.
@@ -205,7 +205,12 @@ class PriorShiftClassifier(ShiftMixin, ClassifierMixin, MetaEstimatorMixin, Base
             shares = check_prior("train_prior", self.train_prior, classes)
         prior_to_predict_with(self.predict_prior, shares, classes)
         if np.ndim(self.concentration):
-            class_vector("concentration", self.concentration, classes)
+            alpha = class_vector("concentration", self.concentration, classes)
+            if alpha.min() < 1.0:
+                raise ValueError(
+                    f"concentration must be at least 1 for every class, but got {alpha.min():g}: "
+                    "below, the posterior is unbounded at shares of zero."
+                )
         return shares
 
     def _commit(

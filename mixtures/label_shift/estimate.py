@@ -176,12 +176,13 @@ def estimate_shares(
         input="log_density",
         tol=tol,
         concentration=1.0 + m * pseudo[known],
+        information=True,
         n_threads=n_threads,
     ).fit(ratio, sample_weight=None if w is None else np.tile(w, m))
     n, pi = float(n_rows if w is None else w.sum()), model.weights_
     share = np.full(m * n_rows, 1.0 / (m * n_rows)) if w is None else np.tile(w / (m * n), m)
-    covariance = m * getattr(model, "covariance_", np.full((len(pi), len(pi)), np.nan))
-    errors = np.sqrt(m) * getattr(model, "standard_errors_", np.full(len(pi), np.nan))
+    covariance = m * model.covariance_
+    errors = np.sqrt(m) * model.standard_errors_
     gain = _log_likelihood(ratio, share, pi) - _log_likelihood(ratio, share, train_prior[known])
     statistic = 2.0 * n * gain
     freedom = int(known.sum()) - 1
@@ -195,7 +196,7 @@ def estimate_shares(
         converged=bool(model.converged_),
         n_iter=int(model.n_iter_),
         stop_reason=str(model.stop_reason_),
-        identifiable=bool(getattr(model, "identifiable_", True)),
+        identifiable=bool(model.identifiable_),
         n_rows=n,
         statistic=statistic,
         p_value=float(chdtrc(freedom, max(statistic, 0.0))) if freedom else 1.0,

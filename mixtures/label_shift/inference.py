@@ -148,7 +148,8 @@ class ShiftMixin:
         """A copy whose predictions assume the shares estimated from unlabelled rows.
 
         The copy shares the fitted classifiers with this one, which does not change. Its
-        `predict_prior` is the estimated prior, and `prior_estimate_` the whole estimate.
+        `predict_prior` is the estimated prior, and `prior_estimate_` the whole estimate; so a clone
+        of the copy predicts with that prior too, whatever it is fitted to.
 
         Parameters
         ----------

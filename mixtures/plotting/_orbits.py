@@ -43,7 +43,22 @@ class Objective:
 
     def __init__(self, estimator: Any, F: ArrayLike, sample_weight: ArrayLike | None) -> None:
         F = np.asarray(F, dtype=np.float64)
+        K = getattr(estimator, "n_features_in_", F.shape[-1])
+        if F.ndim != 2 or F.shape[1] != K:
+            raise ValueError(
+                f"The rows that were fitted are expected, of shape (n, {K}), but got {F.shape}."
+            )
+        if sample_weight is not None:
+            w = np.asarray(sample_weight, dtype=float)
+            F, sample_weight = F[w > 0], w[w > 0]
         log = estimator.input == "log_density"
+        bad = np.isnan(F) | np.isposinf(F) | ((not log) & (F < 0))
+        if bad.any():
+            i, k = np.argwhere(bad)[0]
+            raise ValueError(
+                f"Rows that can be fitted are expected, but row {i} has {F[i, k]:g} under "
+                f"component {k}."
+            )
         top = F.max(axis=1, keepdims=True)
         self.shares = np.exp(F - top) if log else F / top  # rows with 1 for their largest entry
         self.logs = top[:, 0] if log else np.log(top[:, 0])

@@ -24,6 +24,9 @@ from .inference import READERS, ResponsibilitiesMixin
 MOST_ACTIVE = 100
 """Active components up to which their information is worked out without being asked for."""
 
+NEXT_TO_NOTHING = 1e-200
+"""Weights below are no start."""
+
 _INFORMATION = ("lambda_min_", "rate_", "covariance_", "standard_errors_", "identifiable_")
 
 
@@ -48,13 +51,16 @@ class DynamicResponsibility(ResponsibilitiesMixin, DensityMixin, BaseEstimator):
     solver : {"auto", "em", "squarem", "sqp"}, default="auto"
         "em" iterates the responsibility map; "squarem" extrapolates it (Varadhan and Roland 2008,
         Scand. J. Statist. 35); "sqp" is Newton's method on working sets; "auto" chooses between
-        the latter and accelerated EM by a trial on few rows.
+        the latter and accelerated EM, which is as good where components explain rows of their own.
     tol : float, default=1e-8
-        The fit stops when ``gap_`` is at most this, in nats per row. Zero: after `max_iter`.
+        The fit stops when ``gap_`` is at most this, in nats per row. Zero: "em" and "squarem" do
+        `max_iter` iterations, the others as many as climb.
     max_iter : int, default=None
-        Iterations at most; None: 10 000 of "em" and "squarem", 100 of the others.
+        Iterations on all rows at most; None: 10 000 of "em" and "squarem", of the others 200, or
+        two for each component.
     start : array-like of shape (n_components,), default=None
-        Weights to start from; None: equal ones. Zeros stay zero under "em" and "squarem".
+        Weights to start from; None: equal ones. Zeros stay zero under "em" and "squarem"; the
+        others need every component, and give all of them a thousandth of the weight first.
     concentration : float or array-like of shape (n_components,), default=1.0
         Of a Dirichlet prior on the weights, at least 1: ``concentration - 1`` pseudo-rows belong to
         a component from the outset, and l becomes the log-posterior per row and pseudo-row.
@@ -92,15 +98,16 @@ class DynamicResponsibility(ResponsibilitiesMixin, DensityMixin, BaseEstimator):
         more weight than slack ``1 - g_k``), S being the responsibilities: EM's error shrinks by
         ``1 - lambda_min_`` in an iteration.
     rate_ : float
-        The rate at which EM converges linearly, components that die out included.
+        The rate at which EM converges linearly, components that die out included, and directions
+        left out along which no density changes.
     covariance_ : ndarray of shape (n_components, n_components)
         Asymptotic covariance of the weights; zero for components that are not active.
     standard_errors_ : ndarray of shape (n_components,)
         The roots of its diagonal; infinite where columns are linearly dependent.
     identifiable_ : bool
         Whether the maximum is unique: whether components that are active, or could be,
-        have linearly independent densities. If not, how equal components share a weight depends on
-        `start`.
+        have linearly independent densities, which suffices. If not, how equal components share a
+        weight may depend on `start`.
     n_features_in_ : int
         Number of components.
 
@@ -172,11 +179,12 @@ class DynamicResponsibility(ResponsibilitiesMixin, DensityMixin, BaseEstimator):
             rows = self._validated(F, reset=True)
             w = validation.check_sample_weight(sample_weight, len(rows))
             names = None if w is None or w.all() else np.flatnonzero(w)
-            rows, w = validation.drop_weightless(rows, w)
+            if names is not None:  # as lines at once: one copy, not two
+                rows, w = np.compress(w > 0, rows.T, axis=1).T, w[names]
             pseudo = self._pseudo_counts(rows.shape[1])
-            total = (len(rows) if w is None else w.sum()) + (
-                0.0 if pseudo is None else pseudo.sum()
-            )
+            with np.errstate(over="ignore"):
+                total = float(len(rows) if w is None else w.sum())
+            total += 0.0 if pseudo is None else float(pseudo.sum())
             w = validation.normalise_weights(w, has_prior=pseudo is not None)
             start = self._start(rows.shape[1])
             lines = READERS[self.input](rows, names)
@@ -184,14 +192,16 @@ class DynamicResponsibility(ResponsibilitiesMixin, DensityMixin, BaseEstimator):
                 ascent = SOLVERS[self.solver](
                     source, start, self.tol, self.max_iter, self.store_orbit
                 )
-                attributes = self._attributes(source, ascent, float(total))
+                attributes = self._attributes(source, ascent, total)
             self._clear()
             self.__dict__.update(attributes)
         if not self.converged_ and self.tol > 0 and self.max_iter != 0:
+            advice = "Increase max_iter or tol"
+            advice += "." if self.solver == "auto" else ", or use solver='auto'."
             warnings.warn(
                 f"DynamicResponsibility stopped after {self.n_iter_} iterations with a gap of "
                 f"{self.gap_:.3g} nats per row, not the {self.tol:g} asked for: "
-                f"{self.stop_reason_} Increase max_iter or tol, or use solver='auto'.",
+                f"{self.stop_reason_} {advice}",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -212,6 +222,11 @@ class DynamicResponsibility(ResponsibilitiesMixin, DensityMixin, BaseEstimator):
         if self.start is None:
             return np.full(K, 1.0 / K)
         start = validation.check_weights(self.start, K, "start")
+        for k in np.flatnonzero((start > 0) & (start < NEXT_TO_NOTHING)):
+            raise ValueError(
+                f"The parameter 'start' should be zero or at least {NEXT_TO_NOTHING:g}, but that "
+                f"of component {k} is {start[k]:g}: densities times it are no numbers any more."
+            )
         return start / start.sum()
 
     def _clear(self) -> None:

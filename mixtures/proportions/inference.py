@@ -10,10 +10,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..core import validation
 from ..core.discriminants import Array
-from ..core.proportions.densities import from_densities, from_log_densities
-from ..core.proportions.source import DensitySource
+from ..core.proportions.densities import (
+    from_densities,
+    from_log_densities,
+    refuse_densities,
+    refuse_log_densities,
+)
+from ..core.proportions.posterior import posterior
 
 READERS = {"density": from_densities, "log_density": from_log_densities}
+CHECKS = {"density": refuse_densities, "log_density": refuse_log_densities}
 
 
 class ResponsibilitiesMixin:
@@ -38,8 +44,11 @@ class ResponsibilitiesMixin:
             Of a row that only components of zero weight explain, in the limit of equal vanishing
             weights of these.
         """
-        resp, _, dtype = self._posterior(F)
-        return resp.astype(dtype, copy=False)
+        rows = self._checked(F)
+        out = np.empty(rows.shape, validation.float_type(rows))
+        for block, resp, _ in posterior(rows, self.weights_, self.input == "log_density"):
+            out[block] = resp
+        return out
 
     def predict(self, F: ArrayLike) -> np.ndarray:
         """The most probable component of each row.
@@ -52,7 +61,9 @@ class ResponsibilitiesMixin:
         -------
         labels : ndarray of shape (n_samples,), int
         """
-        return self._posterior(F)[0].argmax(axis=1)
+        rows = self._checked(F)
+        parts = posterior(rows, self.weights_, self.input == "log_density")
+        return np.concatenate([resp.argmax(axis=1) for _, resp, _ in parts])
 
     def score_samples(self, F: ArrayLike) -> Array:
         """``log sum_k weights_k F_nk`` of rows, in nats; -inf where that is zero.
@@ -65,8 +76,8 @@ class ResponsibilitiesMixin:
         -------
         log_density : ndarray of shape (n_samples,)
         """
-        _, log_density, dtype = self._posterior(F)
-        return log_density.astype(dtype, copy=False)
+        rows = self._checked(F)
+        return self._log_density(rows).astype(validation.float_type(rows), copy=False)
 
     def score(self, F: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
         """Mean of `score_samples`: the log-likelihood l, in nats per row.
@@ -81,16 +92,20 @@ class ResponsibilitiesMixin:
         -------
         log_likelihood : float
         """
-        _, values, _ = self._posterior(F)
+        values = self._log_density(self._checked(F))
         w = validation.check_sample_weight(sample_weight, len(values))
         return float(values.mean() if w is None else w @ values / w.sum())
 
-    def _posterior(self, F: ArrayLike) -> tuple[Array, Array, Any]:
-        """Responsibilities, log-densities, and the type they are returned in."""
+    def _checked(self, F: ArrayLike) -> np.ndarray:
+        """Rows to predict for, or an error."""
         check_is_fitted(self)
         rows = self._validated(F, reset=False)
-        with DensitySource(READERS[self.input](rows), n_threads=self.n_threads) as source:
-            return *source.responsibilities(self.weights_), validation.float_type(rows)
+        CHECKS[self.input](rows)
+        return rows
+
+    def _log_density(self, rows: np.ndarray) -> Array:
+        parts = posterior(rows, self.weights_, self.input == "log_density")
+        return np.concatenate([log_density for _, _, log_density in parts])
 
     def _validated(self, F: Any, *, reset: bool) -> np.ndarray:
         name = type(self).__name__

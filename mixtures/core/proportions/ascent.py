@@ -50,8 +50,12 @@ class Ascent(NamedTuple):
 
 
 def gap_of(gradient: Array) -> float:
-    """The certificate of a gradient; its mean under the weights is 1, so it is never below 0."""
-    return max(0.0, math.log(float(gradient.max())))
+    """The certificate of a gradient; its mean under the weights is 1, so it is never below 0.
+
+    Infinite where some entry is none: nothing is certified then.
+    """
+    largest = float(gradient.max())
+    return max(0.0, math.log(largest)) if largest < math.inf else math.inf
 
 
 def iterate(
@@ -116,5 +120,6 @@ def _refuse_exclusion(source: DensitySource, start: Array) -> None:
         row = int((source.lines.densities[some] == 0).all(axis=0).argmax())
         raise ValueError(
             f"The parameter 'start' excludes a row: of those with a weight, row {row} has density "
-            "zero under every component that starts with one. Give another component some."
+            "zero, or e^-600 of its largest, under every component that starts with one. Give "
+            "another component some."
         )

@@ -32,7 +32,7 @@ class Lines(NamedTuple):
     background: Array  # (n,), the mean density of each row, scaled alike
 
 
-def _blocks(n_rows: int, n_components: int) -> list[slice]:
+def blocks(n_rows: int, n_components: int) -> list[slice]:
     """Rows worked on at a time."""
     step = max(64, BLOCK_BYTES // (8 * n_components) // 64 * 64)
     return [slice(lo, lo + step) for lo in range(0, n_rows, step)]
@@ -52,14 +52,14 @@ def from_densities(F: np.ndarray, names: np.ndarray | None = None) -> Lines:
     whole = F.T
     if not (F.dtype == np.float64 and whole.flags.c_contiguous):
         whole = np.empty((K, n))
-        for rows in _blocks(n, K):
+        for rows in blocks(n, K):
             whole[:, rows] = F[rows].T
     kernels = load("proportions")
     handle = kernels.bind(whole)
     least, background = kernels.survey(handle, 0, n), handle[1]
     low, high = float(background.min()), float(background.max())  # NaN if any density is
     if not (least >= 0 and low > 0 and high < np.inf):
-        _refuse_densities(F, names)  # or they are so small that their mean is not a normal number
+        refuse_densities(F, names)  # or they are so small that their mean is not a normal number
     if PLAIN[0] < low and high < PLAIN[1]:
         return Lines(whole, None, background)
     return _scaled(whole, copy=whole.base is not None and np.shares_memory(whole, F))
@@ -69,7 +69,7 @@ def _scaled(whole: Array, copy: bool) -> Lines:
     """Lines whose rows are divided by powers of two near their largest density."""
     K, n = whole.shape
     lines, offset, background = np.empty_like(whole) if copy else whole, np.empty(n), np.empty(n)
-    for rows in _blocks(n, K):
+    for rows in blocks(n, K):
         block = whole[:, rows]
         exponent = np.frexp(block.max(axis=0))[1]
         scaled = np.ldexp(block, -exponent)
@@ -90,17 +90,17 @@ def from_log_densities(A: np.ndarray, names: np.ndarray | None = None) -> Lines:
     n, K = A.shape
     lines, offset, background = np.empty((K, n)), np.empty(n), np.empty(n)
     kernels = load("proportions")
-    for rows in _blocks(n, K):
+    for rows in blocks(n, K):
         lines[:, rows] = A[rows].T
         kernels.exponentials(lines, rows.start, min(rows.stop, n), offset, background)
     if not np.isfinite(offset).all():
-        _refuse_log_densities(A, names)
+        refuse_log_densities(A, names)
     return Lines(lines, offset, background)
 
 
-def _refuse_densities(F: Any, names: np.ndarray | None) -> None:
+def refuse_densities(F: Any, names: np.ndarray | None = None) -> None:
     """ValueError for the first density that is none, and for the first row of zeros."""
-    for rows in _blocks(*F.shape):
+    for rows in blocks(*F.shape):
         block = np.asarray(F[rows], dtype=np.float64)
         bad = ~((block >= 0) & (block < np.inf))
         if bad.any():
@@ -122,9 +122,9 @@ def _refuse_densities(F: Any, names: np.ndarray | None) -> None:
             _refuse_row(_name(names, rows.start + int(np.argmax(none))), "0")
 
 
-def _refuse_log_densities(A: Any, names: np.ndarray | None) -> None:
+def refuse_log_densities(A: Any, names: np.ndarray | None = None) -> None:
     """ValueError for the first log-density that is none, and for the first row of -inf."""
-    for rows in _blocks(*A.shape):
+    for rows in blocks(*A.shape):
         block = np.asarray(A[rows], dtype=np.float64)
         bad = ~(block < np.inf)
         if bad.any():

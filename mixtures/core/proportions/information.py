@@ -48,22 +48,29 @@ def _spectrum(H: Array) -> tuple[Array, Array, Array]:
 def information_at(source: DensitySource, ascent: Ascent, total_weight: float) -> Information:
     """The information at the maximum; `total_weight` is that of all rows, pseudo-rows included."""
     weights, gradient = ascent.weights, ascent.gradient
-    active = np.flatnonzero(ascent.live)
-    near = np.flatnonzero(ascent.live | (gradient > 1.0 - NEARLY_ACTIVE))
-    at = source.evaluate(active, weights[active], near, curvature=True)
-    values, _, _ = _spectrum(at.curvature)
-    identifiable = bool(values[0] > DEPENDENT * len(near))
-    own = np.searchsorted(near, active)
-    H, p = at.curvature[np.ix_(own, own)], weights[active]
-    root = np.sqrt(p)
-    lambda_min = max(0.0, float(np.linalg.eigvalsh(H * np.outer(root, root))[0]))
-    idle = np.delete(gradient, active)
-    rate = max(1.0 - lambda_min, float(idle.max(initial=0.0)))
-    inside = _inverse(H) - np.outer(p, p)
+    live = ascent.live
+    if source.pseudo_counts is not None:
+        live = live | (source.pseudo_counts > 0)
+    support, active = np.flatnonzero(weights), np.flatnonzero(live)
+    near = np.flatnonzero(live | (gradient > 1.0 - NEARLY_ACTIVE))
+    H = source.evaluate(support, weights[support], near, curvature=True).curvature
     covariance = np.zeros((len(weights), len(weights)))
-    covariance[np.ix_(active, active)] = inside / total_weight
+    if not np.isfinite(H).all():  # some row is hardly explained: nothing can be said
+        covariance[:] = np.nan
+        return Information(np.nan, np.nan, covariance, np.diagonal(covariance).copy(), False)
+    identifiable = bool(_spectrum(H)[0][0] > DEPENDENT * len(near))
+    own = np.searchsorted(near, active)
+    H, p = H[np.ix_(own, own)], weights[active]
+    root = np.sqrt(p)
+    spectrum = np.clip(np.linalg.eigvalsh(H * np.outer(root, root)), 0.0, 1.0)
+    # Along directions that change no density EM stands still, at whatever rate.
+    moving = spectrum[spectrum > DEPENDENT * len(p)]
+    idle = np.delete(gradient, active)
+    rate = max(1.0 - float(moving.min(initial=1.0)), float(idle.max(initial=0.0)))
+    inside = (_inverse(H) - np.outer(p, p)) / total_weight
+    covariance[np.ix_(active, active)] = inside
     errors = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))
-    return Information(lambda_min, min(rate, 1.0), covariance, errors, identifiable)
+    return Information(float(spectrum[0]), min(rate, 1.0), covariance, errors, identifiable)
 
 
 def _inverse(H: Array) -> Array:

@@ -54,7 +54,8 @@ class Place(NamedTuple):
     @property
     def gap(self) -> float:
         """``max_k g_k - 1``: how much l can still gain on these columns, at most."""
-        return float(self.at.gradient.max()) - 1.0
+        largest = float(self.at.gradient.max())
+        return largest - 1.0 if largest < np.inf else np.inf  # NaN too
 
 
 class Climb:

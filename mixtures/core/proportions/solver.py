@@ -13,7 +13,7 @@ Three observations make it fast, and none of them enters the answer, which is ce
    weight and ends, as a rule, with none.
 
 Where components differ well, as the classes of a good classifier do, most of them have weight, and
-EM converges in a few passes: then it is left to do so, which few rows say too.
+EM converges in a few passes: then it is left to do so. Responsibilities on few rows tell.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ LEAST_ROWS, STEP = 1024, 16
 APART, PROBED = 1 / 3, 32
 """Mean responsibility of components for their own rows from which EM is fast, and of how many it is
 taken. Grids of densities have 0.01, a thousand classes of a good classifier 0.5 (measured)."""
+
+LIGHT = 1e-3
+"""Share of the weight that a part of the rows has at least, to be of any use."""
 
 EM_PASSES, EM_PASSES_ON_FEW = 100, 30
 """Passes of accelerated EM at most, on all rows and on a part of them."""
@@ -68,7 +71,10 @@ def maximise(
     """
     levels = [source]
     while levels[-1].n_rows >= STEP * LEAST_ROWS:
-        levels.append(levels[-1].every(STEP))
+        fewer = levels[-1].every(STEP)
+        if not fewer.total_weight > LIGHT * levels[-1].total_weight:
+            break  # a few rows have nearly all the weight
+        levels.append(fewer)
     K, p, bent = source.n_components, start, None
     by_em = try_em and K > FEW and _apart(levels[-1])
     for level in reversed(levels):
@@ -78,9 +84,10 @@ def maximise(
             passes = min(EM_PASSES if last else EM_PASSES_ON_FEW, max_iter)
             result = iterate(level, p, goal, passes, Squarem, store_orbit and last)
         if not by_em or (last and result.gap > tol and result.n_iter < max_iter):
-            start = result.weights if by_em else p
             ascent = _Ascent(level, goal, store_orbit and last, bent)
-            result, bent = ascent.run(start, max_iter), ascent.bent
+            if by_em:
+                p, ascent.path, ascent.orbit = result.weights, result.path, result.orbit
+            result, bent = ascent.run(p, max_iter), ascent.bent
         share = 1.0 / level.n_rows
         p = (1.0 - share) * result.weights + share / K
     return _dusted(source, result, tol)
@@ -145,7 +152,7 @@ class _Ascent:
         if K > FEW:
             lines = _as_lines(p)
             at = self._priced(lines)
-            working = np.union1d(np.flatnonzero(lines), _candidates(at.gradient, tol))
+            working = _with_candidates(lines, at.gradient, tol)
         while True:
             whole = K <= FEW or 2 * len(working) > K
             if whole:
@@ -159,7 +166,7 @@ class _Ascent:
             stuck = len(self.path) == steps and gap > tol
             if gap <= tol or left <= 0 or stuck:
                 break
-            working = np.union1d(np.flatnonzero(lines), _candidates(at.gradient, tol))
+            working = _with_candidates(lines, at.gradient, tol)
         reason = Reason.CERTIFIED
         if gap > tol:
             reason = Reason.MAX_ITER if left <= 0 else Reason.STATIONARY
@@ -202,12 +209,13 @@ def _as_weights(lines: Array) -> Array:
     return lines[:-1] + lines[-1] / (len(lines) - 1)
 
 
-def _candidates(g: Array, tol: float) -> np.ndarray:
-    """Columns that may gain most: the largest, and peaks along the index, as neighbours on a grid
-    are alike."""
+def _with_candidates(lines: Array, g: Array, tol: float) -> np.ndarray:
+    """The lines in use, and columns that may gain most: peaks along the index, as neighbours on a
+    grid are alike, and the largest, the more of them the more are in use."""
+    support = np.flatnonzero(lines)
     padded = np.concatenate([[-np.inf], g, [-np.inf]])
     more = g > 1.0 + 0.25 * tol
     peaks = np.flatnonzero((g >= padded[:-2]) & (g >= padded[2:]) & more)
     peaks = peaks[np.argsort(-g[peaks], kind="stable")][:MOST_PEAKS]
-    top = np.argsort(-g, kind="stable")[:MOST_TOP]
-    return np.union1d(peaks, top[more[top]])
+    top = np.argsort(-g, kind="stable")[: max(MOST_TOP, len(support) // 4)]
+    return np.union1d(support, np.union1d(peaks, top[more[top]]))

@@ -10,6 +10,9 @@ from .ascent import Ascent, iterate
 from .solver import maximise
 from .source import DensitySource
 
+NEXT_TO_NOTHING = 1e-12
+"""Weights below are no start for Newton's method."""
+
 Solver = Callable[[DensitySource, Array, float, int | None, bool], Ascent]
 
 
@@ -29,22 +32,29 @@ def _squarem(
 def _sqp(
     source: DensitySource, start: Array, tol: float, max_iter: int | None, store_orbit: bool
 ) -> Ascent:
-    return maximise(source, _interior(start), tol, _or(max_iter, 200), store_orbit, try_em=False)
+    most = _or(max_iter, _steps(source))
+    return maximise(source, _interior(start), tol, most, store_orbit, try_em=False)
 
 
 def _auto(
     source: DensitySource, start: Array, tol: float, max_iter: int | None, store_orbit: bool
 ) -> Ascent:
-    return maximise(source, _interior(start), tol, _or(max_iter, 200), store_orbit, try_em=True)
+    most = _or(max_iter, _steps(source))
+    return maximise(source, _interior(start), tol, most, store_orbit, try_em=True)
 
 
 def _or(max_iter: int | None, default: int) -> int:
     return default if max_iter is None else max_iter
 
 
+def _steps(source: DensitySource) -> int:
+    """Steps that are plenty: some for each component that may come to have weight."""
+    return max(200, 2 * source.n_components)
+
+
 def _interior(start: Array) -> Array:
-    """A start from which every component can be reached: zeros share a thousandth."""
-    share = 1e-3 if start.min() == 0 else 0.0
+    """A start from which every component can be reached: all share a thousandth."""
+    share = 1e-3 if start.min() < NEXT_TO_NOTHING else 0.0
     return (1.0 - share) * start + share / len(start)
 
 

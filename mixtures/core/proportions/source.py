@@ -123,21 +123,6 @@ class DensitySource(AbstractSource):
     def _zeros(self, moments: Any, k: int) -> SufficientStatistics:
         return SufficientStatistics.zeros(moments, k, 0)
 
-    def responsibilities(self, weights: Array) -> tuple[Array, Array]:
-        """Responsibilities (n, K), and log-densities (n,) in nats, offsets included.
-
-        A row that only components of zero weight explain is shared among these as if they had
-        equal, vanishing ones.
-        """
-        with np.errstate(divide="ignore"):
-            bias = np.log(weights)
-        resp, log_density = self.posterior(self.linear(_NOTHING, bias, _NOTHING))
-        for row in np.flatnonzero(log_density == -np.inf):
-            resp[row] = self.lines.densities[:, row] / self.lines.densities[:, row].sum()
-        if self.lines.offset is not None:
-            log_density += self.lines.offset
-        return resp, log_density
-
     # ---- some of the rows --------------------------------------------------------------------
 
     def some(self, rows: np.ndarray, sample_weight: Array) -> DensitySource:
