@@ -178,9 +178,10 @@ class DynamicResponsibility(ResponsibilitiesMixin, DensityMixin, BaseEstimator):
             check_constraints(self)
             rows = self._validated(F, reset=True)
             w = validation.check_sample_weight(sample_weight, len(rows))
-            names = None if w is None or w.all() else np.flatnonzero(w)
-            if names is not None:  # as lines at once: one copy, not two
-                rows, w = np.compress(w > 0, rows.T, axis=1).T, w[names]
+            names = None
+            if w is not None and not w.all():
+                names = np.flatnonzero(w)
+                rows, w = rows.T.take(names, axis=1).T, w[names]  # as lines at once: one copy
             pseudo = self._pseudo_counts(rows.shape[1])
             with np.errstate(over="ignore"):
                 total = float(len(rows) if w is None else w.sum())
