@@ -15,6 +15,7 @@ from .._compat import Interval, StrOptions, check_constraints
 from ..core import validation
 from ..core.discriminants import Array
 from ..core.proportions.ascent import Ascent
+from ..core.proportions.densities import some_rows
 from ..core.proportions.information import information_at
 from ..core.proportions.solvers import SOLVERS
 from ..core.proportions.source import DensitySource
@@ -181,7 +182,7 @@ class DynamicResponsibility(ResponsibilitiesMixin, DensityMixin, BaseEstimator):
             names = None
             if w is not None and not w.all():
                 names = np.flatnonzero(w)
-                rows, w = rows.T.take(names, axis=1).T, w[names]  # as lines at once: one copy
+                rows, w = some_rows(rows, names), w[names]
             pseudo = self._pseudo_counts(rows.shape[1])
             with np.errstate(over="ignore"):
                 total = float(len(rows) if w is None else w.sum())
