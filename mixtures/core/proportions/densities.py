@@ -39,7 +39,7 @@ def blocks(n_rows: int, n_components: int) -> list[slice]:
 
 
 def some_rows(F: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Some rows of (n, K), by index, as lines of float64 seen from the side: no second copy later."""
+    """Some rows of (n, K), by index, stored as lines of float64, so that they are copied once."""
     lines = np.empty((F.shape[1], len(rows)))
     for block in blocks(len(rows), F.shape[1]):
         lines[:, block] = F[rows[block]].T

@@ -144,12 +144,14 @@ class DensitySource(AbstractSource):
         jitter = np.random.default_rng(0).integers(0, step, count)
         runs = np.arange(count) * step + jitter
 
-        def taken(lines: Array) -> Array:
-            cut = lines[..., : n_runs * RUN].reshape(*lines.shape[:-1], n_runs, RUN)
-            return cut.take(runs, axis=-2).reshape(*lines.shape[:-1], count * RUN)
+        def taken(line: Array) -> Array:
+            return line[: n_runs * RUN].reshape(n_runs, RUN).take(runs, axis=0).ravel()
 
         w = None if self.sample_weight is None else taken(self.sample_weight)
-        lines = Lines(taken(self.lines.densities), None, taken(self.lines.background))
+        densities = np.empty((self.n_components, count * RUN))
+        for k, line in enumerate(self.lines.densities):  # of all at once, `take` would copy all
+            densities[k] = taken(line)
+        lines = Lines(densities, None, taken(self.lines.background))
         pseudo = self.pseudo_counts
         if pseudo is not None:
             weight = float(count * RUN if w is None else w.sum())
