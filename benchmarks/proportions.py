@@ -45,10 +45,10 @@ def reached(record: Row) -> bool:
 class Kept:
     """Measurements of peers, a file for each item and solver."""
 
-    def __init__(self, cache: str, quick: bool, rerun: bool) -> None:
+    def __init__(self, cache: str, quick: bool, rerun: bool, only: bool) -> None:
         self.folder = Path(cache) / ("peers-quick" if quick else "peers")
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.rerun = rerun
+        self.rerun, self.only = rerun, only
 
     def path(self, item: str, solver: str) -> Path:
         return self.folder / f"{item}__{solver}.json"
@@ -77,11 +77,15 @@ def compete(
 ) -> dict[str, list[Row]]:
     """Measurements of each solver on one item; rounds interleave, slow solvers have one."""
     results = {solver: kept.read(name, solver) for solver in solvers}
+    if kept.only:
+        results = {s: r for s, r in results.items() if r or s in (OURS, EM, READ)}
+        solvers = list(results)
     for turn in range(rounds):
         first = turn % len(solvers)
         for solver in solvers[first:] + solvers[:first]:
             done = results[solver]
-            if len(done) > turn or (done and done[-1]["took"] > PATIENCE):
+            known = kept.only and solver not in (OURS, EM, READ)
+            if known or len(done) > turn or (done and done[-1]["took"] > PATIENCE):
                 continue
             done.append(call(name, solver, what))
             kept.write(name, solver, done)
@@ -165,7 +169,7 @@ def show(row: Row) -> str:
 
 def run(given: argparse.Namespace) -> list[Row]:
     """Measure, check and print; one row an item."""
-    table, kept = [], Kept(given.cache, given.quick, given.rerun)
+    table, kept = [], Kept(given.cache, given.quick, given.rerun, given.kept)
     for name in given.items:
         file_of(name, given.cache, given.quick)  # drawn here: no measured process draws it
         what = {"cache": given.cache, "quick": given.quick, "order": given.order}
@@ -184,6 +188,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--items", default=",".join(ITEMS))
     parser.add_argument("--solvers", default=",".join(NAMES))
     parser.add_argument("--rerun", action="store_true", help="measure the peers again")
+    parser.add_argument("--kept", action="store_true", help="measure no peer, take what is kept")
     parser.add_argument("--order", choices=["F", "C"], default="F", help="memory order of our F")
     parser.add_argument("--output", help="write the report there")
     given = parser.parse_args()
