@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -29,8 +30,9 @@ class RFound(NamedTuple):
     numpy: float  # NumPy's speed at the same product
 
     def describe(self) -> str:
+        library = "OpenBLAS" if "openblas" in self.blas.lower() else Path(self.blas).name
         return (
-            f"R {self.version}, mixsqp {self.mixsqp}, BLAS {self.blas}: a cross product at "
+            f"R {self.version}, mixsqp {self.mixsqp}, BLAS {library}: a cross product at "
             f"{self.speed:.0f} GFLOP/s, NumPy's at {self.numpy:.0f}"
         )
 

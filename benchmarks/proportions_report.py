@@ -12,20 +12,26 @@ from pathlib import Path
 from . import machine, proportions_bandwidth
 from .proportions import best, ratio, reached
 from .proportions_bandwidth import CACHE, SHAPES, TARGET
-from .proportions_peers import EM_WORK, MIXSQP, OURS, SCIPY, TOL
+from .proportions_peers import EM_WORK, MIXSQP, OURS, SCIPY, SCIPY_CAP, TOL
 from .tables import Row, number, table
 from .targets import verdict
 
 MEAN = 30.0  # times our time mixsqp must take, in the geometric mean over items,
 LEAST = 10.0  # and on every item
 NOT_SLOWER = 1.0  # times our time the faster of SciPy's methods must take that reach the gap
+KEPT = """ The peers' times were kept from earlier runs, under whatever
+load and limits there were then; the loads below are those of our own measurements."""
 NEARLY = 1e-6  # the gap of a method of SciPy's that is shown where none reaches what is asked
 
 
 def heading(given: argparse.Namespace, about_r: str, busy: machine.Busy) -> str:
     versions = ", ".join(f"{name} {v}" for name, v in machine.versions().items())
     warning = "\n**A trial run (`--quick`) on a fraction of the rows: no results.**\n"
-    command = "python -m benchmarks.proportions " + " ".join(sys.argv[1:])
+    words = sys.argv[1:]
+    if "--cache" in words:  # a folder of this machine says nothing to others
+        where = words.index("--cache")
+        words = words[:where] + words[where + 2 :]
+    command = " ".join(["python -m benchmarks.proportions", *words])
     order = "Fortran's" if given.order == "F" else "C's"
     return f"""# Benchmarks: mixture proportions
 
@@ -49,7 +55,9 @@ def mixsqp_cells(row: Row) -> list[str]:
         if default is None:
             return ["–", "–", "–"]
         found = row["solvers"][default]
-        seconds = f"{found['cpu']:.3g} {MIXSQP[default]}, gap {gap_of(found)} (*)"
+        unrun = " and ".join(MIXSQP[s] for s in MIXSQP if s not in row["solvers"])
+        note = f"*, {unrun} not run" if unrun else "*"
+        seconds = f"{found['cpu']:.3g} {MIXSQP[default]}, gap {gap_of(found)} ({note})"
     else:
         default, seconds = setting, f"{row['solvers'][setting]['cpu']:.3g} {MIXSQP[setting]}"
     times = ratio(row, default)
@@ -159,8 +167,9 @@ def write(given: argparse.Namespace, rows: list[Row], about_r: str, busy: machin
 
 The gap is max_k g_k - 1, taken by one NumPy function on the original F for everybody. mixsqp runs
 at its default, `tight` and `exact6` settings (`benchmarks/mixsqp.R`); SciPy's methods are stopped
-as soon as the gap is reached. (*): no setting or method reaches it; shown are mixsqp's defaults,
-and the fastest of SciPy's methods that gets to {NEARLY:g}. `support` counts positive weights.
+as soon as the gap is reached, or after {SCIPY_CAP:g} s. (*): none that was run reaches it; shown
+are mixsqp's defaults, and the fastest of SciPy's methods that gets to {NEARLY:g}. `support` counts
+positive weights.{KEPT if given.kept else ""}
 
 {verdicts(rows)}
 {summary(rows)}
