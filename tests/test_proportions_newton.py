@@ -50,6 +50,12 @@ def test_a_column_of_no_curvature_stays_empty():
     np.testing.assert_allclose(step_of(H, np.array([0.5, 0.0]), np.array([0.5, 0.5])), [1.0, 0.0])
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_curvature_that_is_no_number_moves_nothing(bad):
+    p = np.array([0.5, 0.5])
+    np.testing.assert_array_equal(step_of(np.array([[1.0, bad], [bad, 1.0]]), p, p), p)
+
+
 def test_equal_columns_are_moved_least():
     H = np.ones((2, 2))
     y = step_of(H, np.array([0.2, 0.2]), np.array([0.3, 0.5]))

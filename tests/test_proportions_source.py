@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixtures.core.blocks import ArraySource
-from mixtures.core.discriminants import LINEAR, Discriminants
+from mixtures.core.discriminants import HARD, LINEAR, SOFT, Discriminants
 from mixtures.core.proportions.densities import from_densities, from_log_densities
 from mixtures.core.proportions.family import KnownDensities, Weights
+from mixtures.core.proportions.posterior import posterior
 from mixtures.core.proportions.source import DensitySource
 from mixtures.core.statistics import NONE
 
@@ -103,3 +104,44 @@ def test_rows_far_from_one_are_scaled_and_say_by_how_much(scale):
     logs = from_log_densities(np.log(F))
     ratio = lines.densities / lines.densities.max(axis=0)
     np.testing.assert_allclose(logs.densities, ratio, rtol=1e-10)
+
+
+def test_predictions_are_those_of_the_e_step():
+    F, p, _ = drawn(300, 5, 0)
+    with DensitySource(from_densities(F)) as source:
+        resp, log_density = source.posterior(KnownDensities().discriminants(Weights(p)))
+    for X, log in ((F, False), (np.log(F), True)):
+        for rows, own, density in posterior(X, p, log):
+            np.testing.assert_allclose(own, resp[rows], rtol=1e-12)
+            np.testing.assert_allclose(density, log_density[rows], rtol=1e-12)
+
+
+def test_responsibilities_that_are_not_soft_are_refused():
+    F, p, _ = drawn(30, 3, 0)
+    own = KnownDensities().discriminants(Weights(p))
+    with DensitySource(from_densities(F)) as source:
+        for assignment in (HARD, SOFT._replace(beta=0.5)):
+            with pytest.raises(ValueError, match="soft responsibilities only"):
+                source.accumulate(own, NONE, assignment)
+            with pytest.raises(ValueError, match="soft responsibilities only"):
+                source.posterior(own, assignment)
+
+
+def test_some_rows_are_a_source_of_their_own():
+    """What seeds and products of sources ask of any source."""
+    F, p, w = drawn(40, 4, 0)
+    F[7] = F[3]
+    rows, every = np.array([3, 5, 30]), np.arange(4)
+    with DensitySource(from_densities(F), w) as source:
+        some = source.some(rows, w[rows])
+        np.testing.assert_allclose(source.points(rows), np.log(F[rows]))
+        hashes, groups = source.hashes(0, 40, np.uint64(1)), source.groups()
+        given_ = source.given(F, np.empty((4, 0)), NONE)
+        values = np.zeros((4, 40))
+        source._add_values(p, None, values, (0, 40))
+    np.testing.assert_allclose(values, np.log(F * p).T)
+    np.testing.assert_allclose(given_.counts, w @ F)
+    assert hashes[7] == hashes[3]
+    assert len(set(hashes)) == len(set(groups)) == 39
+    at = some.evaluate(every, p, every)
+    assert at.value == pytest.approx(np.average(np.log(F[rows] @ p), weights=w[rows]))

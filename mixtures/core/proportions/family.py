@@ -35,7 +35,9 @@ class KnownDensities(AbstractFamily[Weights]):
         return Weights(np.full(len(centres), 1.0 / len(centres)))
 
     def sample(self, params: Weights, component: int, n: int, rng: Any) -> Array:
-        raise NotImplementedError("Densities at some rows do not say how to draw others.")
+        raise NotImplementedError(
+            "Densities at some rows do not say how to draw others: sample from their models."
+        )
 
     def n_parameters(self, params: Weights) -> int:
         return len(params.weights) - 1

@@ -28,7 +28,14 @@ def step_of(curvature: Array, slope: Array, p: Array, tol: float = SMALL) -> Arr
         H, positive semi-definite.
     slope, p : ndarray of shape (m,)
         p >= 0.
+
+    Returns
+    -------
+    y : ndarray of shape (m,)
+        p itself where the curvature is no number.
     """
+    if not np.isfinite(curvature).all():
+        return p  # some row is hardly explained: there is no model to go by
     scale = np.sqrt(np.diagonal(curvature))
     usable = scale > 1e-150
     scale = np.where(usable, scale, 1.0)

@@ -10,7 +10,7 @@ from .ascent import Ascent, iterate
 from .solver import maximise
 from .source import DensitySource
 
-NEXT_TO_NOTHING = 1e-12
+THIN = 1e-12
 """Weights below are no start for Newton's method."""
 
 Solver = Callable[[DensitySource, Array, float, int | None, bool], Ascent]
@@ -54,7 +54,7 @@ def _steps(source: DensitySource) -> int:
 
 def _interior(start: Array) -> Array:
     """A start from which every component can be reached: all share a thousandth."""
-    share = 1e-3 if start.min() < NEXT_TO_NOTHING else 0.0
+    share = 1e-3 if start.min() < THIN else 0.0
     return (1.0 - share) * start + share / len(start)
 
 

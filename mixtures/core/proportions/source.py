@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..blocks import hash_rows
-from ..discriminants import LINEAR, Array, Assignment, Discriminants
+from ..discriminants import LINEAR, SOFT, Array, Assignment, Discriminants
 from ..kernels import load
 from ..source import AbstractSource, Cut
 from ..statistics import SufficientStatistics
@@ -77,8 +77,10 @@ class DensitySource(AbstractSource):
     def linear(self, slopes: Array, bias: Array, reference: Array) -> Discriminants:
         return Discriminants(LINEAR, slopes, np.empty((0, len(bias))), bias, reference)
 
-    def accumulate(self, discriminants: Any, moments: Any, assignment: Any = None) -> Any:
-        stats = super().accumulate(discriminants, moments)
+    def accumulate(
+        self, discriminants: Any, moments: Any, assignment: Assignment = SOFT
+    ) -> SufficientStatistics:
+        stats = super().accumulate(discriminants, moments, assignment)
         if self.pseudo_counts is None:
             return stats
         a = self.pseudo_counts
@@ -97,6 +99,7 @@ class DensitySource(AbstractSource):
     def _add_block(
         self, v: Any, moments: Any, assignment: Assignment, space: Any, sums: Any, block: Cut
     ) -> float:
+        _refuse_other(assignment)
         every, gradient = np.arange(self.n_components), np.zeros(self.n_components)
         value = self._kernels.sweep(self._handle, *block, every, v, every, gradient, _NOTHING)
         sums.counts[:] += v * gradient
@@ -105,6 +108,7 @@ class DensitySource(AbstractSource):
     def _posterior_block(
         self, v: Any, assignment: Assignment, space: Any, resp: Array, log_norm: Array, block: Cut
     ) -> None:
+        _refuse_other(assignment)
         joint = self.lines.densities[:, slice(*block)].T * v
         density = joint.sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -232,3 +236,12 @@ class DensitySource(AbstractSource):
 
 
 _NOTHING = np.empty((0, 0))
+
+
+def _refuse_other(assignment: Assignment) -> None:
+    """ValueError for any but soft responsibilities."""
+    if assignment != SOFT:
+        raise ValueError(
+            f"Rows with known densities have soft responsibilities only, but got {assignment}. Use "
+            "rows of log-densities for others."
+        )
