@@ -111,6 +111,9 @@ class ShiftMixin:
 
         Where several classifiers were fitted to folds, the log-likelihood is the mean of theirs:
         each has calibrated posteriors, but a mean of posteriors is less sure than it should be.
+        With posteriors r_nk and training shares t_k, it maximises
+        ``sum_n w_n log sum_k prior_k r_nk / t_k`` (Saerens, Latinne and Decaestecker 2002, Neural
+        Computation 14), in nats, by `DynamicResponsibility`.
 
         Parameters
         ----------
@@ -133,6 +136,18 @@ class ShiftMixin:
         -----
         ConvergenceWarning
             If the certificate did not reach `tol`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from mixtures import PriorShiftClassifier
+        >>> X = np.r_[np.arange(40.0), np.arange(20.0, 60.0)][:, None]
+        >>> y = np.repeat([0, 1], 40)
+        >>> model = PriorShiftClassifier(LogisticRegression()).fit(X, y)
+        >>> estimate = model.estimate_prior(X[40:])
+        >>> bool(estimate.prior[1] > 0.9), bool(estimate.gap <= 1e-8)
+        (True, True)
         """
         return estimate_shares(
             self._ratio(self._log_posteriors(X)),
@@ -149,7 +164,8 @@ class ShiftMixin:
 
         The copy shares the fitted classifiers with this one, which does not change. Its
         `predict_prior` is the estimated prior, and `prior_estimate_` the whole estimate; so a clone
-        of the copy predicts with that prior too, whatever it is fitted to.
+        of the copy predicts with that prior too, whatever it is fitted to. A posterior becomes
+        ``prior_k r_nk / t_k``, normalised (see `estimate_prior`).
 
         Parameters
         ----------
@@ -159,6 +175,23 @@ class ShiftMixin:
         Returns
         -------
         adapted : PriorShiftClassifier
+
+        Raises
+        ------
+        ValueError
+            As `estimate_prior`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from mixtures import PriorShiftClassifier
+        >>> X = np.r_[np.arange(40.0), np.arange(20.0, 60.0)][:, None]
+        >>> y = np.repeat([0, 1], 40)
+        >>> model = PriorShiftClassifier(LogisticRegression()).fit(X, y)
+        >>> adapted = model.adapt(X[40:])
+        >>> bool(adapted.predict_proba([[30.0]])[0, 1] > model.predict_proba([[30.0]])[0, 1])
+        True
         """
         estimate = self.estimate_prior(X, sample_weight)
         twin = copy.copy(self)

@@ -214,7 +214,9 @@ def proportions_vjp(
     """Pull a cotangent of the maximiser back to F, implicitly.
 
     The adjoint of `proportions_jvp`: the gradient with respect to F of a function whose gradient
-    with respect to the maximiser is `cotangent`.
+    with respect to the maximiser is `cotangent`. By the implicit function theorem, with
+    ``u = F pi``, ``H_jk = sum_n w_n F_nj F_nk / u_n^2`` on the active set (weights summing to one)
+    and ``H z = cotangent``, it is ``w_n (z_k / u_n - pi_k (F z)_n / u_n^2)``.
 
     Parameters
     ----------
