@@ -7,6 +7,7 @@ from .gaussian import GaussianMixture
 from .kmeans import KMeans, kmeans_plusplus
 from .label_shift import PriorShiftClassifier
 from .mixed import MixedMixture
+from .neural import ResponsibleSoftmaxClassifier
 from .poisson import PoissonMixture
 from .proportions import DynamicResponsibility
 
@@ -19,6 +20,7 @@ __all__ = [
     "MixedMixture",
     "PoissonMixture",
     "PriorShiftClassifier",
+    "ResponsibleSoftmaxClassifier",
     "kmeans_plusplus",
     "__version__",
 ]

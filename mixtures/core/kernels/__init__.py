@@ -4,7 +4,7 @@
 `triangular_discriminants` and `full_m_step`: `compiled`, or its plain NumPy twin where
 ``MIXTURES_KERNELS=plain`` says so or numba is missing. ``load("kmeans")`` does the same for the
 kernels of k-means, ``load("sparse")`` for those on CSR rows, ``load("interval")`` for those of the
-exact k-means of one feature.
+exact k-means of one feature, ``load("responsible")`` for those of a responsible softmax.
 """
 
 from __future__ import annotations

@@ -1,0 +1,109 @@
+"""The responsibility map of one batch of logits, by whatever its arrays are computed with.
+
+n rows, K classes; priors are logarithms (K,), mu, which may be -inf and need no normalisation.
+NumPy's logits go to the compiled kernel; others take the array-API functions that
+:mod:`mixtures.proportions` is made of. Both are the same map, and laws say so.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+
+from ..core import kernels
+from ..proportions._densities import Densities, log_sum_exp
+from ..proportions._unrolled import RowResult, log_orbit, pull
+
+
+class Batch(ABC):
+    """Logits (n, K) with shares of rows (n,) and of pseudo-rows (K,) that sum to one together."""
+
+    def __init__(self, xp: Any, logits: Any, share: Any, pseudo: Any) -> None:
+        self.xp, self.logits, self.share, self.pseudo = xp, logits, share, pseudo
+
+    @property
+    def device(self) -> Any:
+        return self.share.device
+
+    @abstractmethod
+    def forward(self, log_start: Any, n_iter: int) -> tuple[Any, Any]:
+        """Priors (n_iter + 1, K), and the log-posterior (n, K) under the last."""
+
+    @abstractmethod
+    def backward(
+        self, here: Any, there: Any, log_posterior: Any, cotangent: Any, transform: Any = None
+    ) -> tuple[Any, Any]:
+        """Pull a cotangent (n, K) of the log-posterior back through m applications of the map.
+
+        `here` and `there` (m, K) are what these were applied to, and what came out; `transform`
+        (K, K) is applied to the cotangent of the last prior first. Returns the cotangents of the
+        logits (n, K) and of the first prior (K,).
+        """
+
+    def solve(self, log_posterior: Any, b: Any) -> Any:
+        """``inv(H) b``, ``H = S' diag(share) S + diag(pseudo)``, S the posterior; b (K,) or (K, m).
+
+        H is scaled to a unit diagonal first: classes may be as rare as they like.
+        """
+        xp = self.xp
+        half = xp.exp(log_posterior) * xp.sqrt(self.share)[:, None]
+        H = half.T @ half
+        H = H + xp.eye(H.shape[0], dtype=H.dtype, device=self.device) * self.pseudo
+        scale = 1.0 / xp.sqrt(xp.linalg.diagonal(H))[:, None]
+        columns = scale * xp.reshape(b, (H.shape[0], -1))
+        return xp.reshape(scale * xp.linalg.solve(scale * H * scale.T, columns), b.shape)
+
+
+class HostBatch(Batch):
+    """Logits of NumPy."""
+
+    def __init__(self, xp: Any, logits: Any, share: Any, pseudo: Any) -> None:
+        super().__init__(xp, logits, share, pseudo)
+        self._kernels = kernels.load("responsible")
+
+    def forward(self, log_start: Any, n_iter: int) -> tuple[Any, Any]:
+        return self._kernels.forward(self.logits, self.share, self.pseudo, log_start, n_iter)
+
+    def backward(
+        self, here: Any, there: Any, log_posterior: Any, cotangent: Any, transform: Any = None
+    ) -> tuple[Any, Any]:
+        return self._kernels.backward(
+            self.logits, self.share, here, there, log_posterior, cotangent, transform
+        )
+
+
+class DeviceBatch(Batch):
+    """Logits of any namespace of the array-API standard; double precision where there is one."""
+
+    def __init__(self, xp: Any, logits: Any, share: Any, pseudo: Any) -> None:
+        super().__init__(xp, logits, share, pseudo)
+        weightless = bool(xp.any(share == 0))
+        prior = pseudo if bool(xp.any(pseudo > 0)) else None
+        with np.errstate(divide="ignore"):  # rows of weight zero
+            log_share = xp.log(share)
+        self._data = Densities(
+            "ResponsibleSoftmax", xp, logits, True, share.dtype, log_share, prior, weightless
+        )
+
+    def forward(self, log_start: Any, n_iter: int) -> tuple[Any, Any]:
+        xp, data = self._data.xp, self._data
+        path = log_orbit(data, log_start, n_iter)
+        values = xp.astype(self.logits, data.dtype, copy=False) + path[-1]
+        return xp.stack(path), values - log_sum_exp(xp, values, axis=1)[:, None]
+
+    def backward(
+        self, here: Any, there: Any, log_posterior: Any, cotangent: Any, transform: Any = None
+    ) -> tuple[Any, Any]:
+        xp, data = self._data.xp, self._data
+        cotangent = xp.astype(cotangent, data.dtype, copy=False)
+        mass = xp.sum(cotangent, axis=1)[:, None]
+        own = cotangent - xp.exp(log_posterior) * mass
+        v = xp.sum(own, axis=0)
+        if transform is not None:
+            v = transform @ v
+        result = RowResult(data)
+        for step in reversed(range(here.shape[0])):
+            v = pull(data, here[step, :], there[step, :], v, result)
+        return own + result.joined(), v

@@ -1,0 +1,69 @@
+"""Training rows, and how an epoch cuts them into batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from .backend import Backend
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRows:
+    """Rows, labels and weights, on the device where a fit computes."""
+
+    backend: Backend
+    X: Any  # (n, d), dense or CSR
+    labels: Any  # (n,), int64, numbers of classes
+    weight: Any  # (n,), what a row counts, or None: all one
+    loss_weight: Any  # (n,), what a row counts in the loss, or None: as above
+
+    @property
+    def n_rows(self) -> int:
+        return int(self.X.shape[0])
+
+    def take(self, index: np.ndarray) -> TrainingRows:
+        """Some rows, in the given order."""
+        xp, at = self.backend.xp, self.backend.put_indices(index)
+
+        def chosen(array: Any) -> Any:
+            return None if array is None else xp.take(array, at, axis=0)
+
+        X = self.X[index] if sparse.issparse(self.X) else chosen(self.X)
+        vectors = (chosen(a) for a in (self.labels, self.weight, self.loss_weight))
+        return TrainingRows(self.backend, X, *vectors)
+
+
+def cut(n_rows: int, batch_size: int | str, drop_last: bool) -> list[slice]:
+    """Positions of the batches of an epoch of `n_rows` rows.
+
+    As few as can be of at most `batch_size` rows, all of one size or one more: a last batch of a
+    few rows would say little of the shares of the classes. With `drop_last` all have exactly
+    `batch_size` rows, and what is left over has none; with fewer rows than that there is one batch.
+    """
+    size = min(200, n_rows) if isinstance(batch_size, str) else min(int(batch_size), n_rows)
+    if drop_last:
+        return [slice(at, at + size) for at in range(0, n_rows - size + 1, size)]
+    count = -(-n_rows // size)
+    ends = [n_rows * i // count for i in range(count + 1)]
+    return [slice(lo, hi) for lo, hi in pairwise(ends)]
+
+
+class Order:
+    """In which order epochs see the rows."""
+
+    def __init__(self, n_rows: int, shuffle: bool | str, rng: np.random.RandomState) -> None:
+        self._n_rows, self._every_epoch, self._rng = n_rows, shuffle is True, rng
+        once = shuffle is not False and not self._every_epoch
+        self._fixed = rng.permutation(n_rows) if once else np.arange(n_rows)
+
+    def epoch(self, batches: list[slice]) -> Iterator[np.ndarray]:
+        """The rows of each batch."""
+        order = self._rng.permutation(self._n_rows) if self._every_epoch else self._fixed
+        for batch in batches:
+            yield order[batch]

@@ -1,0 +1,107 @@
+"""The epochs of a fit: progress, validation, and the reason to stop."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from ..core.discriminants import Array
+from .batches import Order, TrainingRows, cut
+from .training import Patience, Trainer
+
+Score = Callable[[Any], float]
+Monitor = Callable[["Record"], bool]
+
+
+@dataclass(eq=False)
+class Record:
+    """What the epochs so far have shown."""
+
+    losses: list[float] = field(default_factory=list)
+    priors: list[Array] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)  # on rows held out
+    reason: str = ""
+
+    @property
+    def n_epochs(self) -> int:
+        return len(self.losses)
+
+
+def run_epochs(
+    estimator: Any, trainer: Trainer, rows: TrainingRows, rng: np.random.RandomState,
+    score: Score | None, monitor: Monitor,
+) -> Record:  # fmt: skip
+    """Train until the loss, or the score on rows held out, stops improving, or epochs run out.
+
+    `score` of the parameters, or None: then the loss on the training rows decides. With a score
+    the parameters of its best epoch are restored.
+
+    Raises
+    ------
+    ValueError
+        If the loss is no number any more.
+    """
+    batches = cut(rows.n_rows, estimator.batch_size, estimator.drop_last)
+    order = Order(rows.n_rows, estimator.shuffle, rng)
+    # A score is to be made large, and `tol` is then on the score.
+    patience = Patience(estimator.tol, estimator.n_iter_no_change)
+    record, best, kept = Record(), -np.inf, trainer.theta
+    for epoch in range(1, estimator.max_epochs + 1):
+        append_epoch(record, trainer, rows, order, batches)
+        trainer.schedule.end_epoch(epoch)
+        if score is not None:
+            record.scores.append(score(trainer.theta))
+            if record.scores[-1] > best:
+                best, kept = record.scores[-1], trainer.theta
+        value = record.losses[-1] if score is None else -record.scores[-1]
+        stalled, asked = patience.observe(value), monitor(record)
+        if stalled and trainer.schedule.stalled():
+            patience.again()
+            stalled = False
+        if stalled or asked:
+            what = "training loss" if score is None else "validation score"
+            record.reason = (
+                f"The {what} did not improve by more than tol={estimator.tol:g} for "
+                f"{estimator.n_iter_no_change} epochs."
+                if stalled
+                else "A callback asked to stop."
+            )
+            break
+    else:
+        record.reason = f"max_epochs={estimator.max_epochs} was reached."
+        _warn(record, estimator)
+    if score is not None:
+        trainer.theta = kept
+    return record
+
+
+def append_epoch(
+    record: Record, trainer: Trainer, rows: TrainingRows, order: Order, batches: list[slice]
+) -> None:
+    """One epoch, and what it showed."""
+    with np.errstate(over="ignore", invalid="ignore"):  # reported here, once and for all
+        result = trainer.epoch(rows, order, batches)
+        finite = bool(trainer.backend.xp.all(trainer.backend.xp.isfinite(trainer.theta)))
+    if not (np.isfinite(result.loss) and finite):
+        raise ValueError(
+            f"Training has diverged: in epoch {record.n_epochs + 1} the loss is {result.loss:g}, "
+            f"with a learning rate of {trainer.schedule.rate:g}. Use a smaller learning_rate_init, "
+            "or scale the features, with StandardScaler for instance."
+        )
+    record.losses.append(result.loss)
+    record.priors.append(result.prior)
+
+
+def _warn(record: Record, estimator: Any) -> None:
+    warnings.warn(
+        f"{record.reason} The loss, {record.losses[-1]:.6g}, was still falling by more than "
+        f"tol={estimator.tol:g} within {estimator.n_iter_no_change} epochs. Use more epochs, or a "
+        "larger learning rate.",
+        ConvergenceWarning,
+        stacklevel=6,
+    )

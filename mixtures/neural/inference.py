@@ -1,0 +1,282 @@
+"""What a fitted network answers: of rows one by one, and of rows together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
+from sklearn.utils.validation import check_is_fitted
+
+from ..core.discriminants import Array
+from ..label_shift.estimate import PriorEstimate, estimate_shares
+from ..label_shift.shares import check_prior
+from ..proportions._densities import log_sum_exp
+from .backend import Backend, backend_of, is_foreign, to_host
+from .network import Network
+from .reading import read_rows
+
+NUMBERS_IN_BLOCK = 2**21
+"""Of the widest layer: 16 MiB, and rows enough for matrix products to be at their best."""
+
+
+def logits_of(network: Network, layers: Any, backend: Backend, X: Any) -> Any:
+    """(n, K), block by block: memory is for the widest layer of some rows."""
+    step = max(1, NUMBERS_IN_BLOCK // max(network.sizes))
+    n = X.shape[0]
+    parts = [network.forward(layers, X[at : at + step, :])[0] for at in range(0, n, step)]
+    return parts[0] if len(parts) == 1 else backend.xp.concat(parts)
+
+
+class NetworkInferenceMixin:
+    """Predictions, and estimates of class shares; nothing changes here."""
+
+    # ---- row by row --------------------------------------------------------------------------
+
+    def predict(self, X: Any) -> Any:
+        """The most probable class of each row, under the shares that `predict_prior` says.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        labels : array of shape (n_samples,)
+        """
+        backend, values = self._values(X, self.predict_prior)
+        best = backend.xp.argmax(values, axis=1)
+        if backend.is_host or not is_foreign(X) or self.classes_.dtype.kind not in "iuf":
+            return self.classes_[to_host(best)]
+        classes = backend.xp.asarray(self.classes_, device=backend.device)
+        return backend.xp.take(classes, best)
+
+    def predict_proba(self, X: Any, prior: ArrayLike | str | None = None) -> Any:
+        """Posterior of each class.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+        prior : {'uniform', 'train'} or array-like of shape (n_classes,), default=None
+            Shares of the classes to assume; None: as `predict_prior` says.
+
+        Returns
+        -------
+        posterior : array of shape (n_samples, n_classes)
+        """
+        backend, values = self._log_posterior(X, prior)
+        return self._returned(X, backend.xp.exp(values))
+
+    def predict_log_proba(self, X: Any, prior: ArrayLike | str | None = None) -> Any:
+        """Logarithm of `predict_proba`, in nats.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+        prior : {'uniform', 'train'} or array-like of shape (n_classes,), default=None
+            As for `predict_proba`.
+
+        Returns
+        -------
+        log_posterior : array of shape (n_samples, n_classes)
+        """
+        return self._returned(X, self._log_posterior(X, prior)[1])
+
+    def decision_function(self, X: Any) -> Any:
+        """Logits under the shares that `predict_prior` says, in nats.
+
+        For ``predict_prior='uniform'`` these are the logits of the network itself, but for
+        ``head='softmax'``, where the logarithms of the shares in training are taken off.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        values : array of shape (n_samples, n_classes), or (n_samples,) for two classes
+            Of two classes the second's less the first's, which is positive where it is predicted.
+        """
+        _, values = self._values(X, self.predict_prior)
+        if len(self.classes_) == 2:
+            values = values[:, 1] - values[:, 0]
+        return self._returned(X, values)
+
+    def log_density_ratio(self, X: Any) -> Any:
+        """``log p(x | class)`` up to a constant for each row.
+
+        The logits, plus the layer's prior mu_train on all of training, less the shares t in
+        training: ``A + mu_train - log t``. A finite number of applications leaves the layer's prior
+        short of t, and the logits make up for it; that is taken back here.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_ratio : array of shape (n_samples, n_classes)
+            -inf for classes that training did not have. As it is, the input of
+            ``DynamicResponsibility(input="log_density")``.
+        """
+        backend, values = self._logits(X)
+        return self._returned(X, values + backend.put(self._shift(np.ones(len(self.classes_)))))
+
+    def _logits(self, X: Any) -> tuple[Backend, Any]:
+        """A (n, K), where it was computed."""
+        check_is_fitted(self)
+        X = read_rows(self, X, reset=False)
+        backend = backend_of(X, self.device)._replace(dtype=None)
+        dtype = X.dtype if backend.is_host or is_foreign(X) else backend.xp.dtype(X.dtype)
+        backend = backend._replace(dtype=dtype)
+        rows = X if sparse.issparse(X) else backend.put(X)
+        layers = [
+            (backend.put(W), backend.put(b))
+            for W, b in zip(self.coefs_, self.intercepts_, strict=True)
+        ]
+        sizes = (self.n_features_in_, *(W.shape[1] for W in self.coefs_))
+        return backend, logits_of(Network(sizes, self.activation), layers, backend, rows)
+
+    def _values(self, X: Any, prior: Any) -> tuple[Backend, Any]:
+        """Logits (n, K) under given shares."""
+        shift = self._shift_to(prior)
+        backend, values = self._logits(X)
+        return backend, values + backend.put(shift)
+
+    def _log_posterior(self, X: Any, prior: Any) -> tuple[Backend, Any]:
+        backend, values = self._values(X, self.predict_prior if prior is None else prior)
+        return backend, values - log_sum_exp(backend.xp, values, axis=1)[:, None]
+
+    def _shift_to(self, prior: Any) -> Array:
+        """What to add to logits (K,) for posteriors under given shares."""
+        check_is_fitted(self)
+        known = self.class_prior_ > 0
+        named = {
+            "train": lambda: self._logit_shift,
+            "uniform": lambda: np.where(known, self._logit_shift - self.log_prior_, -np.inf),
+        }
+        if isinstance(prior, str):
+            if prior not in named:
+                raise ValueError(
+                    f"prior should be 'uniform', 'train', or shares of the classes, but got "
+                    f"{prior!r}."
+                )
+            with np.errstate(invalid="ignore"):  # what `where` drops
+                return named[prior]()
+        shares = check_prior("prior", prior, self.classes_)
+        unknown = (shares > 0) & ~known
+        if unknown.any():
+            raise ValueError(
+                f"prior should be zero for classes that training did not have, but it is "
+                f"{shares[unknown].tolist()} for {self.classes_[unknown].tolist()}. Set it to zero "
+                "there, or train on rows of these classes."
+            )
+        return self._shift(shares)
+
+    def _shift(self, shares: Array) -> Array:
+        """From logits to posteriors under shares, -inf for classes without any."""
+        known = (self.class_prior_ > 0) & (shares > 0)
+        shift = np.full(len(shares), -np.inf)
+        t = self.class_prior_[known]
+        shift[known] = self._logit_shift[known] - np.log(t) + np.log(shares[known])
+        return shift
+
+    def _returned(self, X: Any, values: Any) -> Any:
+        """Results of NumPy's rows are NumPy's, wherever they were computed."""
+        return values if is_foreign(X) else to_host(values)
+
+    # ---- all rows together -------------------------------------------------------------------
+
+    def estimate_prior(
+        self, X: Any, sample_weight: ArrayLike | None = None, *, concentration: ArrayLike = 1.0
+    ) -> PriorEstimate:
+        """Estimate the shares of the classes among unlabelled rows; changes nothing.
+
+        Maximises ``sum_n w_n log sum_k prior_k exp(r_nk)`` with the `log_density_ratio` r, which
+        is what the EM iterations of Saerens, Latinne and Decaestecker (2002) climb to, by
+        `DynamicResponsibility`. It takes the network's posteriors for calibrated: those of one
+        that is too sure are better calibrated first, with
+        ``PriorShiftClassifier(ResponsibleSoftmaxClassifier(predict_prior="train"))``.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+        sample_weight : array-like of shape (n_samples,), default=None
+            A row of weight w counts as w rows.
+        concentration : float or array-like of shape (n_classes,), default=1.0
+            Of a Dirichlet prior on the shares; 2 keeps shares of few rows from zero.
+
+        Returns
+        -------
+        estimate : PriorEstimate
+            Shares, standard errors, intervals, certificate, and a test against those in training.
+
+        Raises
+        ------
+        ValueError
+            For rows, weights or a concentration that are not as described.
+        """
+        ratio = np.asarray(to_host(self.log_density_ratio(X)), np.float64)
+        return estimate_shares(
+            ratio[None], to_host(sample_weight), self.classes_, self.class_prior_,
+            concentration=concentration, tol=1e-8, n_threads=None,
+        )  # fmt: skip
+
+    def predict_proba_adapted(
+        self, X: Any, sample_weight: ArrayLike | None = None, *, concentration: ArrayLike = 1.0
+    ) -> Any:
+        """Posteriors under the shares that the rows of X themselves have.
+
+        Unlike `predict_proba` it looks at all rows together.
+
+        Parameters
+        ----------
+        X, sample_weight, concentration
+            As for `estimate_prior`.
+
+        Returns
+        -------
+        posterior : array of shape (n_samples, n_classes)
+        """
+        estimate = self.estimate_prior(X, sample_weight, concentration=concentration)
+        return self.predict_proba(X, estimate.prior)
+
+    def adapt(
+        self, X: Any, sample_weight: ArrayLike | None = None, *, concentration: ArrayLike = 1.0
+    ) -> Self:
+        """A copy whose predictions assume the shares estimated from unlabelled rows.
+
+        Parameters
+        ----------
+        X, sample_weight, concentration
+            As for `estimate_prior`.
+
+        Returns
+        -------
+        adapted : ResponsibleSoftmaxClassifier
+            With the estimate as `predict_prior`, and all of it as `prior_estimate_`.
+        """
+        estimate = self.estimate_prior(X, sample_weight, concentration=concentration)
+        twin = self._copy()
+        twin.predict_prior, twin.prior_estimate_ = estimate.prior, estimate
+        return twin
+
+    def _copy(self) -> Self:
+        """Another estimator with the same attributes, which stay on their device."""
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    if TYPE_CHECKING:
+        activation: str
+        device: str | None
+        predict_prior: Any
+        classes_: np.ndarray
+        class_prior_: Array
+        coefs_: list[Any]
+        intercepts_: list[Any]
+        log_prior_: Array
+        n_features_in_: int
+        prior_estimate_: PriorEstimate
+        _logit_shift: Array

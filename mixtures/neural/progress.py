@@ -1,0 +1,58 @@
+"""What a fit of a network tells the world: scikit-learn callbacks and `verbose` messages.
+
+The tasks of the callbacks are fit -> epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .._compat import has_callbacks
+from .fitting import Record
+
+
+class EpochProgress:
+    """Reports one fit; does nothing at all when nobody listens.
+
+    Parameters
+    ----------
+    estimator : ResponsibleSoftmaxClassifier
+    X, y, sample_weight : as passed to fit
+        Handed on to callbacks.
+    attributes : callable
+        All fitted attributes, from a record of the epochs so far.
+    """
+
+    def __init__(
+        self, estimator: Any, X: Any, y: Any, sample_weight: Any,
+        attributes: Callable[[Record], dict[str, Any]],
+    ) -> None:  # fmt: skip
+        self._verbose, self._attributes, self._context = estimator.verbose, attributes, None
+        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        self._arguments = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        if has_callbacks(estimator):
+            self._context = estimator._init_callback_context(max_subtasks=estimator.max_epochs)
+            self._context.call_on_fit_task_begin(**self._arguments)
+
+    def epoch(self, record: Record) -> bool:
+        """Report an epoch; whether a callback asks to stop."""
+        if self._verbose:
+            score = f", validation score {record.scores[-1]:.4f}" if record.scores else ""
+            print(f"Epoch {record.n_epochs}: loss {record.losses[-1]:.6f}{score}")
+        if self._context is None:
+            return False
+        task = self._context.subcontext(task_name="epoch")
+        task.call_on_fit_task_begin(**self._arguments)
+        return bool(
+            task.call_on_fit_task_end(
+                **self._arguments, reconstruction_attributes=lambda: self._attributes(record)
+            )
+        )
+
+    def end(self, attributes: dict[str, Any]) -> None:
+        """The fit is done and its attributes are in place."""
+        if self._context is not None:
+            self._context.call_on_fit_task_end(
+                **self._arguments, reconstruction_attributes=lambda: attributes
+            )

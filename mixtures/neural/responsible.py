@@ -1,0 +1,257 @@
+"""The responsible softmax: a softmax whose prior is estimated from the batch it is applied to."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._compat import array_namespace
+from ..proportions._densities import log_sum_exp
+from ._batch import Batch, DeviceBatch, HostBatch
+from .prior_gradients import PRIOR_GRADIENTS
+
+
+@dataclass(frozen=True, eq=False)
+class SavedResponsible:
+    """What `ResponsibleSoftmax.backward` needs of `ResponsibleSoftmax.forward`.
+
+    Attributes
+    ----------
+    path : array of shape (m + 1, n_classes)
+        Logarithms of the priors, from the start to the one that the posterior has; m is the number
+        of applications of the map.
+    log_posterior : array of shape (n_samples, n_classes)
+        In double precision.
+    batch : Batch
+        Logits and shares of rows.
+    """
+
+    path: Any
+    log_posterior: Any
+    batch: Batch
+
+    @property
+    def log_prior(self) -> Any:
+        """(n_classes,), logarithm of the posterior's prior, which sums to one."""
+        last = self.path[-1, :]
+        return last - log_sum_exp(self.batch.xp, last, axis=0)
+
+
+class ResponsibleSoftmax:
+    """Softmax under a prior that the responsibility map has estimated from the batch.
+
+    With logits A (n, K), so that ``exp(A)`` are densities of the classes up to a constant for each
+    row, the prior mu_C (K,) is found by C applications of the responsibility map, one EM step for
+    mixing weights each, and the output is the posterior under it, all in logarithms::
+
+        mu_{c+1, k} = log((sum_n w_n softmax(A_n + mu_c)_k + a_k) / (sum w + sum a))
+        Y_n = softmax(A_n + mu_C)
+
+    With C = 0 the prior is the start: none is a plain softmax, the shares of the classes a balanced
+    softmax (Ren et al. 2020), which is the logit-adjusted loss of Menon et al. (2021).
+
+    Parameters
+    ----------
+    n_iter : int, default=1
+        C, the exact number of applications.
+    concentration : float or array-like of shape (n_classes,), default=1.0
+        Of a Dirichlet prior on the prior, at least 1: ``a = concentration - 1`` pseudo-rows.
+    gradient : {'exact', 'stop', 'implicit', 'neumann'}, default='exact'
+        What flows through the prior: all; nothing; the exact gradient at the fixed point, which
+        then is the prior, whatever `n_iter`, and needs a concentration above 1; or the truncated
+        series of the slides. See :mod:`mixtures.neural.prior_gradients`.
+
+    Raises
+    ------
+    ValueError
+        For a parameter that is not as described, or ``'implicit'`` without a concentration.
+
+    References
+    ----------
+    R. D. Coatney (2020), A Responsible Softmax Layer in Deep Learning, University of Arizona.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mixtures.neural import ResponsibleSoftmax
+    >>> layer = ResponsibleSoftmax(n_iter=2)
+    >>> logits = np.log([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]])
+    >>> log_posterior, saved = layer.forward(logits)
+    >>> np.exp(saved.log_prior).round(4)
+    array([0.7659, 0.2341])
+    >>> cotangent, gradients = layer.backward(saved, np.eye(3, 2) / 3)
+    >>> cotangent.round(4)
+    array([[-0.0465,  0.0465],
+           [-0.4175,  0.4175],
+           [-0.2075,  0.2075]])
+    """
+
+    def __init__(
+        self, n_iter: int = 1, *, concentration: ArrayLike = 1.0, gradient: str = "exact"
+    ) -> None:
+        if not isinstance(n_iter, Integral) or n_iter < 0:
+            raise ValueError(
+                f"ResponsibleSoftmax expects n_iter as an integer of zero or more, but got "
+                f"{n_iter!r}. Zero applications leave the prior at its start."
+            )
+        if gradient not in PRIOR_GRADIENTS:
+            raise ValueError(
+                f"ResponsibleSoftmax expects gradient as one of {sorted(PRIOR_GRADIENTS)}, but got "
+                f"{gradient!r}."
+            )
+        self.n_iter: int = int(n_iter)
+        self.gradient: str = gradient
+        self.concentration: np.ndarray = check_concentration(concentration)
+        if PRIOR_GRADIENTS[gradient].needs_prior and not self.concentration.min() > 1.0:
+            raise ValueError(
+                f"gradient={gradient!r} expects a concentration above 1 for every class, but got "
+                f"{self.concentration.min():g}: without pseudo-rows the fixed point is on the "
+                "boundary for most batches, where the loss is infinite. Use concentration=2, or "
+                "gradient='exact' with a few applications."
+            )
+
+    def forward(
+        self, logits: Any, log_start: Any = None, sample_weight: Any = None
+    ) -> tuple[Any, SavedResponsible]:
+        """Posteriors of a batch under the prior estimated from it.
+
+        Parameters
+        ----------
+        logits : array of shape (n_samples, n_classes)
+            A, float32 or float64, of NumPy or another array-API namespace. A constant added to a
+            row changes nothing.
+        log_start : array of shape (n_classes,), default=None
+            Logarithm of the prior to start from, up to a constant; None is a uniform one.
+        sample_weight : array of shape (n_samples,), default=None
+            A row of weight w counts as w rows in the map.
+
+        Returns
+        -------
+        log_posterior : array of shape (n_samples, n_classes)
+            In nats, of the type of `logits`.
+        saved : SavedResponsible
+            For `backward`; its `log_prior` is the prior that was found.
+
+        Raises
+        ------
+        ValueError
+            For other shapes, NaN, or weights that are negative or all zero.
+        """
+        logits, log_start, w = _checked(logits, log_start, sample_weight)
+        xp = array_namespace(logits)
+        k = logits.shape[1]
+        if self.concentration.ndim and self.concentration.shape != (k,):
+            raise ValueError(
+                f"concentration.shape == {self.concentration.shape}, but the logits have {k} "
+                "classes: expected one number, or one for each class."
+            )
+        return self.apply(make_batch(xp, logits, w, self.concentration - 1.0), log_start)
+
+    def apply(self, batch: Batch, log_start: Any) -> tuple[Any, SavedResponsible]:
+        """`forward` for a batch that is known to be in order."""
+        rule = PRIOR_GRADIENTS[self.gradient]
+        path, log_posterior = rule.forward(batch, log_start, self.n_iter)
+        saved = SavedResponsible(path, log_posterior, batch)
+        return batch.xp.astype(log_posterior, batch.logits.dtype, copy=False), saved
+
+    def backward(self, saved: SavedResponsible, cotangent: Any) -> tuple[Any, dict[str, Any]]:
+        """Pull a cotangent of the log-posterior back to the logits and to the start.
+
+        With S_c the responsibilities under mu_c, shares s of rows and ``V = s S_c / pi_{c+1}``, an
+        application is differentiated by ``g = V v - S_c sum_k (V v)_k``; the logits get all g, and
+        the sum of g over rows is the cotangent v of mu_c. It takes O(C n K).
+
+        Parameters
+        ----------
+        saved : SavedResponsible
+            Of the same layer's `forward`.
+        cotangent : array of shape (n_samples, n_classes)
+            The gradient of a function with respect to the log-posterior; zero where that is -inf.
+
+        Returns
+        -------
+        cotangent_logits : array of shape (n_samples, n_classes)
+        gradients : dict
+            ``"log_start"`` : array of shape (n_classes,); zero for ``gradient='stop'`` and for a
+            fixed point.
+        """
+        batch = saved.batch
+        if tuple(cotangent.shape) != tuple(batch.logits.shape):
+            raise ValueError(
+                f"cotangent.shape == {tuple(cotangent.shape)}, expected that of the logits, "
+                f"{tuple(batch.logits.shape)}."
+            )
+        rule = PRIOR_GRADIENTS[self.gradient]
+        found, start = rule.backward(batch, saved.path, saved.log_posterior, cotangent)
+        found = batch.xp.astype(found, batch.logits.dtype, copy=False)
+        return found, {"log_start": start}
+
+
+def check_concentration(concentration: ArrayLike) -> np.ndarray:
+    """A number or one for each class, finite and at least 1, or ValueError."""
+    alpha = np.asarray(concentration, dtype=np.float64)
+    if alpha.ndim > 1 or not ((alpha >= 1.0) & (alpha < math.inf)).all():
+        raise ValueError(
+            f"concentration should be finite and at least 1, one number or one for each class, but "
+            f"got {concentration!r}. Below 1 the posterior of the prior is unbounded where a class "
+            "vanishes; 1 adds nothing."
+        )
+    return alpha
+
+
+def make_batch(xp: Any, logits: Any, w: Any, pseudo: Any) -> Batch:
+    """Logits (n, K) with row weights (n,), None for ones, and pseudo-rows, a number or (K,)."""
+    n, k = logits.shape
+    kinds = xp.__array_namespace_info__().dtypes(kind="real floating")
+    dtype, device = kinds.get("float64", xp.float32), logits.device
+    pseudo = xp.broadcast_to(xp.asarray(pseudo, dtype=dtype, device=device), (k,))
+    if w is None:
+        w = xp.ones(n, dtype=dtype, device=device)
+    total = xp.sum(w) + xp.sum(pseudo)
+    kind = HostBatch if isinstance(logits, np.ndarray) else DeviceBatch
+    return kind(xp, logits, w / total, pseudo / total)
+
+
+def _checked(logits: Any, log_start: Any, w: Any) -> tuple[Any, Any, Any]:
+    """Arguments of `forward` as floating-point arrays of one namespace, or ValueError."""
+    try:
+        xp = array_namespace(logits)
+    except TypeError:  # lists
+        logits = np.asarray(logits, dtype=np.float64)
+        xp = array_namespace(logits)
+    if not xp.isdtype(logits.dtype, "real floating"):
+        logits = xp.astype(logits, xp.float64)
+    if logits.ndim != 2 or 0 in logits.shape:
+        raise ValueError(
+            f"ResponsibleSoftmax expects logits of shape (n_samples, n_classes), but their shape "
+            f"is {tuple(logits.shape)}."
+        )
+    n, k = logits.shape
+    largest = xp.max(logits, axis=1)  # NaN if a row has one
+    if not bool(xp.all(xp.isfinite(largest))):
+        row = int(xp.argmin(xp.astype(xp.isfinite(largest), xp.int32)))
+        raise ValueError(
+            "ResponsibleSoftmax expects logits that are numbers, -inf but for one of each row at "
+            f"least, but those of row {row} are {logits[row, :]}."
+        )
+    options = {"dtype": xp.float64, "device": logits.device}
+    log_start = xp.zeros(k, **options) if log_start is None else xp.asarray(log_start, **options)
+    if tuple(log_start.shape) != (k,) or not float(xp.max(log_start)) < math.inf:
+        raise ValueError(
+            f"ResponsibleSoftmax expects log_start as {k} logarithms below +inf, one for each "
+            f"class, but got {log_start}."
+        )
+    if w is None:
+        return logits, log_start, None
+    w = xp.asarray(w, **options)
+    if tuple(w.shape) != (n,) or not (bool(xp.all(w >= 0)) and 0 < float(xp.sum(w)) < math.inf):
+        raise ValueError(
+            f"ResponsibleSoftmax expects sample_weight as {n} numbers of zero or more, one for "
+            f"each row and not all zero, but got an array of shape {tuple(w.shape)}: {w}."
+        )
+    return logits, log_start, w

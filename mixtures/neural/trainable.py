@@ -1,0 +1,273 @@
+"""How a classifier is trained: `fit`, `partial_fit`, and all that becomes a fitted attribute."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.callback import with_callbacks
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+
+from .._compat import check_constraints
+from ..core.discriminants import Array
+from ..core.transaction import all_or_nothing
+from .backend import to_host
+from .batches import Order, TrainingRows, cut
+from .fitting import Record, Score, append_epoch, run_epochs
+from .heads import HEADS
+from .inference import logits_of
+from .network import Network
+from .optimisers import Optimiser, optimiser_of, schedule_of
+from .progress import EpochProgress
+from .reading import TrainingData, read_training
+from .starts import Start
+from .trained import prior_on
+from .training import Trainer
+
+
+class Memory(NamedTuple):
+    """What `partial_fit` goes on from, besides the fitted attributes; never changed in place."""
+
+    optimiser: Optimiser
+    start: Start
+    rng: np.random.RandomState
+    counts: Array  # (K,), rows seen of each class, weighted
+
+
+class NetworkTrainingMixin:
+    """The training side of a classifier whose parameters describe a network and its layer."""
+
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            float32 or float64, which the network then has too; other numbers are converted. CSR
+            stays sparse; arrays of CuPy, PyTorch and the like stay where they are.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            A row of weight w counts as w rows, in the loss and in the prior; one of weight zero is
+            as good as absent.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            For bad rows, labels, weights or parameters, and if training diverges.
+        """
+        with all_or_nothing(self):
+            self._fit(X, y, sample_weight)
+        return self
+
+    @with_callbacks
+    def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
+        check_constraints(self)
+        again = self.warm_start and hasattr(self, "coefs_")
+        data = read_training(self, X, y, sample_weight, reset=not again)
+        if again and not np.array_equal(data.classes, self.classes_):
+            raise ValueError(
+                f"warm_start expects the classes of the last fit, {self.classes_.tolist()}, but y "
+                f"has {data.classes.tolist()}. Use rows of all of them, or warm_start=False."
+            )
+        rng = check_random_state(self.random_state)
+        counts = data.counts
+        trainer = self._trainer(data, counts, rng, again)
+        data, held_out = self._split(data, rng)
+        rows = data.rows(self.class_weight)
+        attributes = partial(self._attributes, trainer, rows, rng, counts, data.classes)
+        progress = EpochProgress(self, X, y, sample_weight, attributes)
+        score = None if held_out is None else self._score_on(held_out, trainer)
+        record = run_epochs(self, trainer, rows, rng, score, progress.epoch)
+        found = attributes(record)
+        self.__dict__.pop("prior_estimate_", None)
+        self.__dict__.update(found)  # the one point at which a fit shows
+        progress.end(found)
+
+    def partial_fit(
+        self, X: Any, y: Any, classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:  # fmt: skip
+        """Train for one epoch on some rows, going on from the last call or the last fit.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for `fit`.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that there will be; needed in the first call, unless `fit` came before.
+
+        Returns
+        -------
+        self : object
+            `class_prior_` is of all rows so far; the other attributes about the prior are worked
+            out on the rows of this call.
+
+        Raises
+        ------
+        ValueError
+            As `fit`, and for labels that are not among the classes.
+        """
+        with all_or_nothing(self):
+            self._partial_fit(X, y, classes, sample_weight)
+        return self
+
+    def _partial_fit(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
+        check_constraints(self)
+        if isinstance(self.class_weight, str):
+            raise ValueError(
+                "partial_fit expects class_weight as a dict or None, but got 'balanced': the "
+                "shares of classes that have not come yet are unknown. Pass a dict."
+            )
+        again = hasattr(self, "coefs_")
+        classes = self._classes(classes, again)
+        data = read_training(self, X, y, sample_weight, reset=not again, classes=classes)
+        memory = copy.deepcopy(self._memory) if again else None
+        rng = check_random_state(self.random_state) if memory is None else memory.rng
+        counts = data.counts + (0.0 if memory is None else memory.counts)
+        trainer = self._trainer(data, counts, rng, again)
+        record = Record(reason="partial_fit trains for one epoch.")
+        if memory is not None:
+            trainer.optimiser, trainer.start = memory.optimiser, memory.start
+            trainer.rows_seen = self.t_
+            record.losses, record.priors = [*self.loss_curve_], [*self.prior_curve_]
+        rows = data.rows(self.class_weight)
+        batches = cut(rows.n_rows, self.batch_size, self.drop_last)
+        append_epoch(record, trainer, rows, Order(rows.n_rows, self.shuffle, rng), batches)
+        self.__dict__.pop("prior_estimate_", None)
+        self.__dict__.update(self._attributes(trainer, rows, rng, counts, classes, record))
+
+    def _classes(self, classes: Any, again: bool) -> np.ndarray:
+        """All classes, those of the first call."""
+        if classes is None and not again:
+            raise ValueError(
+                "The first call of partial_fit expects classes, all labels that there will be, but "
+                "got None. Pass np.unique of them."
+            )
+        given = self.classes_ if classes is None else np.unique(classes)
+        if again and not np.array_equal(given, self.classes_):
+            raise ValueError(
+                f"partial_fit expects the classes of the first call, {self.classes_.tolist()}, but "
+                f"got {given.tolist()}. Leave classes out."
+            )
+        if len(given) < 2:
+            raise ValueError(f"partial_fit expects two classes or more, but got {given.tolist()}.")
+        return given
+
+    def _trainer(
+        self, data: TrainingData, counts: Array, rng: np.random.RandomState, again: bool
+    ) -> Trainer:
+        """A network to train: the one at hand if `again`, or a new one."""
+        hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes)).tolist()
+        if not all(isinstance(units, int) and units > 0 for units in hidden):
+            raise ValueError(
+                f"hidden_layer_sizes should be positive integers, the units of each hidden layer, "
+                f"but got {self.hidden_layer_sizes!r}."
+            )
+        network = Network((data.X.shape[1], *hidden, len(data.classes)), self.activation)
+        if again:
+            theta = network.pack(*(map(to_host, a) for a in (self.coefs_, self.intercepts_)))
+            _check_size(network, theta, self.hidden_layer_sizes)
+        else:
+            theta = network.start(rng)
+        head = HEADS[self.head]
+        return Trainer(
+            network, head.layer(self), head.start(self, counts / counts.sum(), data.classes),
+            optimiser_of(self), schedule_of(self), data.backend, self.alpha, theta,
+        )  # fmt: skip
+
+    def _split(
+        self, data: TrainingData, rng: np.random.RandomState
+    ) -> tuple[TrainingData, TrainingData | None]:
+        """Rows to train on, and rows held out, if any are."""
+        if not self.early_stopping:
+            return data, None
+        kept, out = train_test_split(
+            np.arange(len(data.labels)),
+            test_size=self.validation_fraction,
+            stratify=data.labels,
+            random_state=rng,
+        )
+        return data.take(np.sort(kept)), data.take(np.sort(out))
+
+    def _score_on(self, held_out: TrainingData, trainer: Trainer) -> Score:
+        """Weighted accuracy on rows held out, of the logits under the layer's own prior."""
+        rows = held_out.rows(None)
+        weight = None if rows.weight is None else to_host(rows.weight)
+
+        def score(theta: Any) -> float:
+            layers = trainer.network.unpack(theta)
+            logits = to_host(logits_of(trainer.network, layers, trainer.backend, rows.X))
+            hits = logits.argmax(axis=1) == held_out.labels
+            return float(np.average(hits, weights=weight))
+
+        return score
+
+    def _attributes(
+        self, trainer: Trainer, rows: TrainingRows, rng: np.random.RandomState, counts: Array,
+        classes: np.ndarray, record: Record,
+    ) -> dict[str, Any]:  # fmt: skip
+        """All fitted attributes."""
+        layers = trainer.network.unpack(trainer.theta)
+        shares = counts / counts.sum()
+        n_batches = len(cut(rows.n_rows, self.batch_size, self.drop_last))
+        scores = record.scores if self.early_stopping else None
+        return {
+            "classes_": classes,
+            "coefs_": [W + 0.0 for W, _ in layers],  # copies
+            "intercepts_": [b + 0.0 for _, b in layers],
+            "class_prior_": shares,
+            **prior_on(HEADS[self.head], trainer, rows, shares, n_batches),
+            "prior_curve_": np.array(record.priors),
+            "loss_curve_": [*record.losses],
+            "loss_": record.losses[-1],
+            "best_loss_": None if scores else min(record.losses),
+            "validation_scores_": None if scores is None else [*scores],
+            "best_validation_score_": max(scores) if scores else None,
+            "n_iter_": record.n_epochs,
+            "t_": trainer.rows_seen,
+            "stop_reason_": record.reason,
+            "n_layers_": len(layers) + 1,
+            "n_outputs_": len(classes),
+            "out_activation_": "softmax",
+            "_memory": Memory(trainer.optimiser, trainer.start, rng, counts),
+        }
+
+    if TYPE_CHECKING:
+        alpha: float
+        batch_size: int | str
+        class_weight: Any
+        classes_: np.ndarray
+        coefs_: list[Any]
+        drop_last: bool
+        early_stopping: bool
+        head: str
+        hidden_layer_sizes: int | Sequence[int]
+        intercepts_: list[Any]
+        loss_curve_: list[float]
+        prior_curve_: Array
+        random_state: Any
+        shuffle: bool | str
+        t_: int
+        validation_fraction: float
+        warm_start: bool
+        activation: str
+        _memory: Memory
+
+
+def _check_size(network: Network, theta: np.ndarray, hidden: Any) -> None:
+    if len(theta) != network.n_parameters:
+        raise ValueError(
+            f"hidden_layer_sizes={hidden!r} expects a network of {network.n_parameters} "
+            f"parameters, but the one at hand has {len(theta)}. Use the layers of the last fit, or "
+            "warm_start=False."
+        )

@@ -1,0 +1,55 @@
+"""What is worked out once a network is trained: the prior that its logits belong to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.discriminants import Array
+from .backend import to_host
+from .batches import TrainingRows
+from .heads import Head
+from .inference import logits_of
+from .responsible import make_batch
+from .training import Trainer
+
+
+def prior_on(
+    head: Head, trainer: Trainer, rows: TrainingRows, shares: Array, n_batches: int
+) -> dict[str, Any]:
+    """Fitted attributes about the prior, on all rows of training with the final network.
+
+    The layer is applied as to a batch, from the same start. Pseudo-rows are as many times more as
+    there are batches, so that they have the share of the whole that they had in training.
+    """
+    layers = trainer.network.unpack(trainer.theta)
+    logits = logits_of(trainer.network, layers, trainer.backend, rows.X)
+    logits = np.asarray(to_host(logits), np.float64)
+    w = None if rows.weight is None else np.asarray(to_host(rows.weight), np.float64)
+    pseudo = n_batches * (trainer.layer.concentration - 1.0)
+    batch = make_batch(np, logits, w, pseudo)
+    _, saved = trainer.layer.apply(batch, trainer.start.log_prior)
+    prior = head.prior_of_logits(np.exp(saved.log_prior), shares)
+    with np.errstate(divide="ignore"):  # classes without rows
+        log_prior = np.log(prior)
+    return {
+        "log_prior_": log_prior,
+        "prior_": prior,
+        "prior_lambda_min_": smallest_eigenvalue(saved.log_posterior, batch.share),
+        "_logit_shift": saved.log_prior,
+    }
+
+
+def smallest_eigenvalue(log_posterior: Array, share: Array) -> float:
+    """Of ``M = diag(1 / pi) S' diag(share) S``, pi the mean of the posterior S (n, K).
+
+    One less the rate at which the responsibility map converges here; zero says that classes cannot
+    be told apart. M is similar to a symmetric matrix, whose eigenvalues are between 0 and 1.
+    """
+    half = np.exp(log_posterior) * np.sqrt(share)[:, None]
+    H = half.T @ half
+    pi = H.sum(axis=1)  # rows of S sum to one
+    scale = 1.0 / np.sqrt(np.where(pi > 0, pi, 1.0))
+    found = np.linalg.eigvalsh(scale[:, None] * H * scale)
+    return float(min(max(found[0], 0.0), 1.0))
