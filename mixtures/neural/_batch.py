@@ -33,13 +33,13 @@ class Batch(ABC):
 
     @abstractmethod
     def backward(
-        self, here: Any, there: Any, log_posterior: Any, cotangent: Any, transform: Any = None
+        self, here: Any, there: Any, last: Any, cotangent: Any, transform: Any = None
     ) -> tuple[Any, Any]:
         """Pull a cotangent (n, K) of the log-posterior back through m applications of the map.
 
-        `here` and `there` (m, K) are what these were applied to, and what came out; `transform`
-        (K, K) is applied to the cotangent of the last prior first. Returns the cotangents of the
-        logits (n, K) and of the first prior (K,).
+        `here` and `there` (m, K) are what these were applied to, and what came out; the posterior
+        is that under `last` (K,), to whose cotangent `transform` (K, K) is applied first. Returns
+        the cotangents of the logits (n, K) and of the first prior (K,).
         """
 
     def solve(self, log_posterior: Any, b: Any) -> Any:
@@ -67,10 +67,10 @@ class HostBatch(Batch):
         return self._kernels.forward(self.logits, self.share, self.pseudo, log_start, n_iter)
 
     def backward(
-        self, here: Any, there: Any, log_posterior: Any, cotangent: Any, transform: Any = None
+        self, here: Any, there: Any, last: Any, cotangent: Any, transform: Any = None
     ) -> tuple[Any, Any]:
         return self._kernels.backward(
-            self.logits, self.share, here, there, log_posterior, cotangent, transform
+            self.logits, self.share, here, there, last, cotangent, transform
         )
 
 
@@ -90,16 +90,20 @@ class DeviceBatch(Batch):
     def forward(self, log_start: Any, n_iter: int) -> tuple[Any, Any]:
         xp, data = self._data.xp, self._data
         path = log_orbit(data, log_start, n_iter)
-        values = xp.astype(self.logits, data.dtype, copy=False) + path[-1]
-        return xp.stack(path), values - log_sum_exp(xp, values, axis=1)[:, None]
+        return xp.stack(path), self._log_posterior(path[-1])
+
+    def _log_posterior(self, log_prior: Any) -> Any:
+        xp = self.xp
+        values = xp.astype(self.logits, self._data.dtype, copy=False) + log_prior
+        return values - log_sum_exp(xp, values, axis=1)[:, None]
 
     def backward(
-        self, here: Any, there: Any, log_posterior: Any, cotangent: Any, transform: Any = None
+        self, here: Any, there: Any, last: Any, cotangent: Any, transform: Any = None
     ) -> tuple[Any, Any]:
         xp, data = self._data.xp, self._data
         cotangent = xp.astype(cotangent, data.dtype, copy=False)
         mass = xp.sum(cotangent, axis=1)[:, None]
-        own = cotangent - xp.exp(log_posterior) * mass
+        own = cotangent - xp.exp(self._log_posterior(last)) * mass
         v = xp.sum(own, axis=0)
         if transform is not None:
             v = transform @ v

@@ -12,6 +12,9 @@ from scipy import sparse
 
 from .backend import Backend
 
+GATHERED = 2**17
+"""Numbers copied at a time, 1 MiB: they are still in the cache when their batch comes."""
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingRows:
@@ -38,6 +41,11 @@ class TrainingRows:
         vectors = (chosen(a) for a in (self.labels, self.weight, self.loss_weight))
         return TrainingRows(self.backend, X, *vectors)
 
+    def part(self, rows: slice) -> TrainingRows:
+        """Consecutive rows."""
+        weights = (None if w is None else w[rows] for w in (self.weight, self.loss_weight))
+        return TrainingRows(self.backend, self.X[rows, :], self.labels[rows], *weights)
+
 
 def cut(n_rows: int, batch_size: int | str, drop_last: bool) -> list[slice]:
     """Positions of the batches of an epoch of `n_rows` rows.
@@ -62,8 +70,13 @@ class Order:
         once = shuffle is not False and not self._every_epoch
         self._fixed = rng.permutation(n_rows) if once else np.arange(n_rows)
 
-    def epoch(self, batches: list[slice]) -> Iterator[np.ndarray]:
-        """The rows of each batch."""
+    def epoch(self, rows: TrainingRows, batches: list[slice]) -> Iterator[TrainingRows]:
+        """The rows of each batch, gathered for several batches at a time."""
         order = self._rng.permutation(self._n_rows) if self._every_epoch else self._fixed
-        for batch in batches:
-            yield order[batch]
+        most = max(1, GATHERED // max(1, rows.X.shape[1] * (batches[0].stop - batches[0].start)))
+        for first in range(0, len(batches), most):
+            some = batches[first : first + most]
+            start = some[0].start
+            gathered = rows.take(order[start : some[-1].stop])
+            for batch in some:
+                yield gathered.part(slice(batch.start - start, batch.stop - start))

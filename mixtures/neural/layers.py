@@ -19,6 +19,13 @@ def namespace_of(array: Any) -> Any:
     return np if isinstance(array, np.ndarray) else array_namespace(array)
 
 
+def column_sums(array: Any) -> Any:
+    """Sums over rows; of NumPy's arrays without its wrapper, too."""
+    if isinstance(array, np.ndarray):
+        return np.add.reduce(array, axis=0)
+    return namespace_of(array).sum(array, axis=0)
+
+
 class Dense:
     """The affine map ``Z = X W + b``.
 
@@ -43,8 +50,7 @@ class Dense:
     def backward(self, saved: Any, dZ: Any, inputs: bool = True) -> tuple[Any, dict[str, Any]]:
         """Cotangents of X (n, d), None unless `inputs`, and of ``weights`` and ``biases``."""
         X, W = saved
-        xp = namespace_of(dZ)
-        gradients = {"weights": X.T @ dZ, "biases": xp.sum(dZ, axis=0)}
+        gradients = {"weights": X.T @ dZ, "biases": column_sums(dZ)}
         return dZ @ W.T if inputs else None, gradients
 
 

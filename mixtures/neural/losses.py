@@ -26,18 +26,18 @@ class CrossEntropy:
         """The loss, an array without axes, of log-posteriors (n, K), labels (n,) from 0, w (n,)."""
         xp = namespace_of(log_posterior)
         n, k = log_posterior.shape
-        classes = xp.arange(k, dtype=labels.dtype, device=labels.device)
-        hit = labels[:, None] == classes
-        if weight is None:
-            share = xp.full((n, 1), 1.0 / n, dtype=log_posterior.dtype, device=labels.device)
-        else:
-            share = xp.astype(weight / xp.sum(weight), log_posterior.dtype, copy=False)[:, None]
+        hit = labels[:, None] == xp.arange(k, dtype=labels.dtype, device=labels.device)
+        share: Any = 1.0 / n
+        if weight is not None:
+            total = xp.sum(weight)  # zero in a batch of classes that weigh nothing
+            share = (weight / xp.where(total > 0, total, xp.ones_like(total)))[:, None]
+            share = xp.astype(share, log_posterior.dtype, copy=False)
         # What is not asked for may be -inf, and would be NaN times zero.
-        own = xp.where(hit, log_posterior, xp.zeros_like(log_posterior))
-        return -xp.sum(own * share), (hit, share)
+        own = xp.where(hit, log_posterior, xp.zeros_like(log_posterior[:1, :1]))
+        loss = -xp.sum(own) * share if weight is None else -xp.sum(own * share)
+        return loss, (xp.astype(hit, log_posterior.dtype), share)
 
     def backward(self, saved: Any, cotangent: Any) -> tuple[Any, dict[str, Any]]:
         """The cotangent (n, K) of the log-posterior from that of the loss, a number."""
         hit, share = saved
-        xp = namespace_of(share)
-        return xp.astype(hit, share.dtype) * (-cotangent * share), {}
+        return hit * (-cotangent * share), {}

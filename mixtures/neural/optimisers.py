@@ -49,7 +49,9 @@ class Adam(Optimiser):
         scale = xp.sqrt(self.v)
         scale *= 1.0 / math.sqrt(1.0 - self.beta_2**self.t)
         scale += self.epsilon
-        return self.m * (-rate / (1.0 - self.beta_1**self.t)) / scale
+        step = self.m * (-rate / (1.0 - self.beta_1**self.t))
+        step /= scale
+        return step
 
 
 class Descent(Optimiser):

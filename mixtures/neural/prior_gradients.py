@@ -20,10 +20,12 @@ from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
+from ..proportions._densities import log_sum_exp
 from ._batch import Batch
 
 CONVERGED = 1e-11  # largest change of a log-prior at a fixed point: ten digits of the gradient
-MOST_ROUNDS = 1000  # of an application of the map and a Newton step; about five are usual
+MOST_ROUNDS = 100  # of Newton's method; about four are usual
+MOST_HALVINGS = 60  # of a step; more would not change the weights
 
 
 class PriorGradient(ABC):
@@ -44,14 +46,14 @@ class Exact(PriorGradient):
     """Reverse-mode differentiation of all applications; O(C n K)."""
 
     def backward(self, batch: Batch, path: Any, log_posterior: Any, cotangent: Any) -> Any:
-        return batch.backward(path[:-1, :], path[1:, :], log_posterior, cotangent)
+        return batch.backward(path[:-1, :], path[1:, :], path[-1, :], cotangent)
 
 
 class Stop(PriorGradient):
     """A constant prior; without applications that is the start itself."""
 
     def backward(self, batch: Batch, path: Any, log_posterior: Any, cotangent: Any) -> Any:
-        found, v = batch.backward(path[:0, :], path[:0, :], log_posterior, cotangent)
+        found, v = batch.backward(path[:0, :], path[:0, :], path[-1, :], cotangent)
         return found, v if path.shape[0] == 1 else 0.0 * v
 
 
@@ -63,7 +65,7 @@ class Neumann(PriorGradient):
         last = path[-1, :]
         after = batch.forward(last, 1)[0][1, :] if n_iter else last
         here, there = (xp.broadcast_to(mu, (n_iter, mu.shape[0])) for mu in (last, after))
-        return batch.backward(here, there, log_posterior, cotangent)
+        return batch.backward(here, there, last, cotangent)
 
 
 class Implicit(PriorGradient):
@@ -76,43 +78,58 @@ class Implicit(PriorGradient):
     needs_prior = True
 
     def forward(self, batch: Batch, log_start: Any, n_iter: int) -> tuple[Any, Any]:
-        """The fixed point, whatever `n_iter` is: by the map, and Newton's method where it helps.
-
-        The map alone converges from everywhere, since the log-posterior of the prior is concave;
-        a Newton step in log-coordinates is kept where it leaves a smaller change.
-        """
-        xp, mu = batch.xp, log_start
-        smallest = float("inf")
-        for _ in range(MOST_ROUNDS):
-            path, log_posterior = batch.forward(mu, 1)
-            # log_posterior belongs to the prior that came out; so does its Newton step.
-            mu = path[1, :]
-            change = batch.forward(mu, 1)[0][1, :] - mu
-            smallest = float(xp.max(xp.abs(change)))
-            if not smallest > CONVERGED:  # or no number, which the loss then shows
-                break
-            newton = mu + batch.solve(log_posterior, xp.exp(mu) * change)
-            after = batch.forward(newton, 1)[0][1, :] - newton
-            if float(xp.max(xp.abs(after))) < smallest:
-                mu = newton
-        else:
-            log_posterior = batch.forward(mu, 0)[1]
-            warnings.warn(
-                f"The prior of a batch still changed by {smallest:.2g} in the logarithm after "
-                f"{MOST_ROUNDS} rounds, so its implicit gradient is not exact. Use a larger "
-                "prior_concentration, or prior_gradient='exact'.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-        return xp.stack([log_start, mu]), log_posterior
+        """The fixed point, whatever `n_iter` is, and the log-posterior under it."""
+        mu = fixed_point(batch, log_start)
+        return batch.xp.stack([log_start, mu]), batch.forward(mu, 0)[1]
 
     def backward(self, batch: Batch, path: Any, log_posterior: Any, cotangent: Any) -> Any:
         xp, mu = batch.xp, path[-1, :]
         identity = xp.eye(mu.shape[0], dtype=mu.dtype, device=batch.device)
         transform = xp.exp(mu)[:, None] * batch.solve(log_posterior, identity)
         here = mu[None, :]
-        found, v = batch.backward(here, here, log_posterior, cotangent, transform)
+        found, v = batch.backward(here, here, mu, cotangent, transform)
         return found, 0.0 * v
+
+
+def fixed_point(batch: Batch, log_start: Any) -> Any:
+    """The prior (K,) of highest posterior density, as logarithms, by Newton's method.
+
+    ``sum_n share_n log(F x)_n + sum_k pseudo_k log x_k - sum_k x_k`` is concave in the weights x
+    and highest at the fixed point. With the map R its Newton step from pi, which sums to one, is
+    ``pi y`` with ``H y = R(pi) - pi``, and its slope along the step, at a part t of it, where
+    weights are x, ``sum_k (R(x) - x)_k y_k / (1 + t y_k)``.
+    """
+    xp = batch.xp
+
+    def image(mu: Any) -> Any:
+        return batch.forward(mu, 1)[0][1, :]
+
+    mu = image(log_start)
+    after = image(mu)
+    for _ in range(MOST_ROUNDS):
+        smallest = float(xp.max(xp.abs(after - mu)))
+        if not smallest > CONVERGED:  # or no number, which the loss then shows
+            return mu
+        residual = xp.exp(after) - xp.exp(mu)
+        y = batch.solve(batch.forward(mu, 0)[1], residual)
+        t = min(1.0, 0.95 / max(float(xp.max(-y)), 0.95))
+        slope = float(residual @ y)
+        for _ in range(MOST_HALVINGS):
+            found = mu + xp.log1p(t * y)
+            after = image(found)
+            left = float((xp.exp(after) - xp.exp(found)) @ (y / (1.0 + t * y)))
+            if left >= -0.5 * slope:
+                break
+            t *= 0.5
+        mu = found - log_sum_exp(xp, found, axis=0)
+    warnings.warn(
+        f"The prior of a batch still changed by {smallest:.2g} in the logarithm after "
+        f"{MOST_ROUNDS} rounds, so its implicit gradient is not exact. Use a larger "
+        "prior_concentration, or prior_gradient='exact'.",
+        ConvergenceWarning,
+        stacklevel=2,
+    )
+    return mu
 
 
 PRIOR_GRADIENTS: dict[str, PriorGradient] = {

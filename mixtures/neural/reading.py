@@ -39,6 +39,11 @@ class TrainingData(NamedTuple):
             factors = compute_class_weight(
                 class_weight, classes=self.classes, y=y, sample_weight=self.weight
             )
+            if not (factors >= 0).all() or not (self.counts @ factors > 0):
+                raise ValueError(
+                    f"class_weight should be zero or positive, and positive for some class in y, "
+                    f"but it is {factors.tolist()} for the classes {self.classes.tolist()}."
+                )
             own = factors[self.labels]
             loss_weight = own if self.weight is None else own * self.weight
         put = self.backend.put

@@ -150,7 +150,8 @@ class ResponsibleSoftmax:
                 f"concentration.shape == {self.concentration.shape}, but the logits have {k} "
                 "classes: expected one number, or one for each class."
             )
-        return self.apply(make_batch(xp, logits, w, self.concentration - 1.0), log_start)
+        shares = shares_of(xp, logits, w, self.concentration - 1.0)
+        return self.apply(batch_of(xp, logits, *shares), log_start)
 
     def apply(self, batch: Batch, log_start: Any) -> tuple[Any, SavedResponsible]:
         """`forward` for a batch that is known to be in order."""
@@ -204,17 +205,42 @@ def check_concentration(concentration: ArrayLike) -> np.ndarray:
     return alpha
 
 
-def make_batch(xp: Any, logits: Any, w: Any, pseudo: Any) -> Batch:
-    """Logits (n, K) with row weights (n,), None for ones, and pseudo-rows, a number or (K,)."""
-    n, k = logits.shape
-    kinds = xp.__array_namespace_info__().dtypes(kind="real floating")
-    dtype, device = kinds.get("float64", xp.float32), logits.device
-    pseudo = xp.broadcast_to(xp.asarray(pseudo, dtype=dtype, device=device), (k,))
+def shares_of(xp: Any, like: Any, w: Any, pseudo: Any) -> tuple[Any, Any]:
+    """What rows (n,) and pseudo-rows (K,) count, shares that sum to one together.
+
+    For logits `like` (n, K), row weights (n,) or None for ones, and pseudo-rows, a number or (K,);
+    in double precision where the device has it.
+    """
+    n, k = like.shape
+    options = {"dtype": wide_type(xp, like.device), "device": like.device}
+    pseudo = xp.broadcast_to(xp.asarray(pseudo, **options), (k,)) + 0.0
     if w is None:
-        w = xp.ones(n, dtype=dtype, device=device)
+        w = xp.ones(n, **options)
+    w = xp.astype(w, options["dtype"], copy=False)
     total = xp.sum(w) + xp.sum(pseudo)
+    return w / total, pseudo / total
+
+
+def wide_type(xp: Any, device: Any) -> Any:
+    """Double precision, or single where the device has no other."""
+    kinds = xp.__array_namespace_info__().dtypes(device=device, kind="real floating")
+    return kinds.get("float64", xp.float32)
+
+
+def batch_of(xp: Any, logits: Any, share: Any, pseudo: Any) -> Batch:
+    """Logits (n, K) and shares, as the responsibility map takes them."""
     kind = HostBatch if isinstance(logits, np.ndarray) else DeviceBatch
-    return kind(xp, logits, w / total, pseudo / total)
+    return kind(xp, logits, share, pseudo)
+
+
+def _vector(xp: Any, values: Any, dtype: Any, device: Any) -> Any:
+    """An array of the namespace on the device, of a type; itself if it is one."""
+    try:
+        if array_namespace(values) is xp and values.device == device:
+            return xp.astype(values, dtype, copy=False)
+    except TypeError:  # lists
+        pass
+    return xp.asarray(values, dtype=dtype, device=device)
 
 
 def _checked(logits: Any, log_start: Any, w: Any) -> tuple[Any, Any, Any]:
@@ -224,31 +250,35 @@ def _checked(logits: Any, log_start: Any, w: Any) -> tuple[Any, Any, Any]:
     except TypeError:  # lists
         logits = np.asarray(logits, dtype=np.float64)
         xp = array_namespace(logits)
+    device = logits.device
+    dtype = wide_type(xp, device)
     if not xp.isdtype(logits.dtype, "real floating"):
-        logits = xp.astype(logits, xp.float64)
+        logits = xp.astype(logits, dtype)
     if logits.ndim != 2 or 0 in logits.shape:
         raise ValueError(
             f"ResponsibleSoftmax expects logits of shape (n_samples, n_classes), but their shape "
             f"is {tuple(logits.shape)}."
         )
     n, k = logits.shape
-    largest = xp.max(logits, axis=1)  # NaN if a row has one
-    if not bool(xp.all(xp.isfinite(largest))):
-        row = int(xp.argmin(xp.astype(xp.isfinite(largest), xp.int32)))
+    if log_start is None:
+        log_start = xp.zeros(k, dtype=dtype, device=device)
+    log_start = _vector(xp, log_start, dtype, device)
+    if tuple(log_start.shape) != (k,) or not math.isfinite(float(xp.max(log_start))):
         raise ValueError(
-            "ResponsibleSoftmax expects logits that are numbers, -inf but for one of each row at "
-            f"least, but those of row {row} are {logits[row, :]}."
+            f"ResponsibleSoftmax expects log_start as {k} logarithms, one for each class and not "
+            f"all -inf, but got {log_start}."
         )
-    options = {"dtype": xp.float64, "device": logits.device}
-    log_start = xp.zeros(k, **options) if log_start is None else xp.asarray(log_start, **options)
-    if tuple(log_start.shape) != (k,) or not float(xp.max(log_start)) < math.inf:
+    # NaN if a row has one; -inf if all its classes are excluded.
+    finite = xp.isfinite(xp.max(xp.astype(logits, dtype, copy=False) + log_start, axis=1))
+    if not bool(xp.all(finite)):
+        row = int(xp.argmin(xp.astype(finite, xp.int32)))
         raise ValueError(
-            f"ResponsibleSoftmax expects log_start as {k} logarithms below +inf, one for each "
-            f"class, but got {log_start}."
+            "ResponsibleSoftmax expects logits that are numbers, or -inf for some classes of a row "
+            f"but not for all that log_start allows; those of row {row} are {logits[row, :]}."
         )
     if w is None:
         return logits, log_start, None
-    w = xp.asarray(w, **options)
+    w = _vector(xp, w, dtype, device)
     if tuple(w.shape) != (n,) or not (bool(xp.all(w >= 0)) and 0 < float(xp.sum(w)) < math.inf):
         raise ValueError(
             f"ResponsibleSoftmax expects sample_weight as {n} numbers of zero or more, one for "

@@ -26,7 +26,11 @@ class Start:
         self.log_prior = log_prior - log_prior.max()
 
     def observe(self, log_prior: Any) -> None:
-        """Take note of the prior (K,) that a batch has ended with."""
+        """Take note of the prior (K,) that a batch has ended with, a logarithm up to a number."""
+
+    def resumed(self, last: Start) -> Start:
+        """What takes over from the last call's, in its successor."""
+        return self
 
 
 class Carried(Start):
@@ -42,6 +46,9 @@ class Carried(Start):
         with np.errstate(divide="ignore"):
             log_new = np.maximum(np.log(new), LEAST)
         self.log_prior = log_new - log_new.max()
+
+    def resumed(self, last: Start) -> Start:
+        return last
 
 
 def _log_sum(values: Array) -> float:

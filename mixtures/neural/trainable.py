@@ -137,7 +137,8 @@ class NetworkTrainingMixin:
         trainer = self._trainer(data, counts, rng, again)
         record = Record(reason="partial_fit trains for one epoch.")
         if memory is not None:
-            trainer.optimiser, trainer.start = memory.optimiser, memory.start
+            trainer.optimiser = memory.optimiser
+            trainer.start = trainer.start.resumed(memory.start)
             trainer.rows_seen = self.t_
             record.losses, record.priors = [*self.loss_curve_], [*self.prior_curve_]
         rows = data.rows(self.class_weight)

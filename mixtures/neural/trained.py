@@ -11,7 +11,7 @@ from .backend import to_host
 from .batches import TrainingRows
 from .heads import Head
 from .inference import logits_of
-from .responsible import make_batch
+from .responsible import batch_of, shares_of
 from .training import Trainer
 
 
@@ -28,7 +28,7 @@ def prior_on(
     logits = np.asarray(to_host(logits), np.float64)
     w = None if rows.weight is None else np.asarray(to_host(rows.weight), np.float64)
     pseudo = n_batches * (trainer.layer.concentration - 1.0)
-    batch = make_batch(np, logits, w, pseudo)
+    batch = batch_of(np, logits, *shares_of(np, logits, w, pseudo))
     _, saved = trainer.layer.apply(batch, trainer.start.log_prior)
     prior = head.prior_of_logits(np.exp(saved.log_prior), shares)
     with np.errstate(divide="ignore"):  # classes without rows

@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import softmax
 
 from ..core.discriminants import Array
 from .backend import Backend, to_host
-from .batches import Order, TrainingRows, cut
+from .batches import Order, TrainingRows
 from .losses import CrossEntropy
 from .network import Network
 from .optimisers import Constant, Optimiser
-from .responsible import ResponsibleSoftmax, make_batch
+from .responsible import ResponsibleSoftmax, batch_of, shares_of
 from .starts import Start
 
 
@@ -42,6 +43,7 @@ class Trainer:
     theta: Any  # (p,), parameters
     rows_seen: int = 0
     _decay: Any = field(init=False)
+    _equal_shares: dict[int, tuple[Any, Any]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.theta = self.backend.put(self.theta)
@@ -49,48 +51,55 @@ class Trainer:
 
     def epoch(self, rows: TrainingRows, order: Order, batches: list[slice]) -> EpochResult:
         """One update for each batch."""
-        losses, weights, priors = [], [], []
-        for index in order.epoch(batches):
-            batch = rows.take(index)
+        losses, weights, log_priors = [], [], []
+        for batch in order.epoch(rows, batches):
             loss, log_prior = self.update(batch)
             count = batch.weight if batch.loss_weight is None else batch.loss_weight
-            weights.append(len(index) if count is None else self.backend.xp.sum(count))
+            weights.append(batch.n_rows if count is None else self.backend.xp.sum(count))
             losses.append(loss)
-            priors.append(log_prior)
-            self.rows_seen += len(index)
+            log_priors.append(log_prior)
+            self.rows_seen += batch.n_rows
         total = np.array([float(w) for w in weights])
         loss = float(np.average([float(loss) for loss in losses], weights=total))
-        return EpochResult(loss, np.mean(np.exp(priors), axis=0))
+        return EpochResult(loss, softmax(log_priors, axis=1).mean(axis=0))
 
     def update(self, rows: TrainingRows) -> tuple[Any, Array]:
-        """One step; returns the loss before it, and the logarithm of the batch's prior (K,)."""
+        """One step; the loss before it, and the logarithm of the batch's prior, up to a number."""
         loss, gradient, log_prior = self.loss_and_gradient(rows)
+        self.start.observe(log_prior)
         self.theta = self.theta + self.optimiser.step(gradient, self.schedule.rate)
         return loss, log_prior
 
     def loss_and_gradient(self, rows: TrainingRows) -> tuple[Any, Any, Array]:
-        """The penalised loss of a batch, its gradient (p,), and the log-prior (K,)."""
+        """The penalised loss of a batch, its gradient (p,), and the log-prior (K,) as above."""
         xp, entropy = self.backend.xp, CrossEntropy()
         logits, of_network = self.network.forward(self.network.unpack(self.theta), rows.X)
-        batch = make_batch(xp, logits, rows.weight, self.layer.concentration - 1.0)
-        start = self._on_device(self.start.log_prior, batch)
-        log_posterior, of_layer = self.layer.apply(batch, start)
+        share, pseudo = self._shares_of(rows, logits)
+        start = self._on_device(self.start.log_prior, share)
+        log_posterior, of_layer = self.layer.apply(batch_of(xp, logits, share, pseudo), start)
         weight = rows.weight if rows.loss_weight is None else rows.loss_weight
         loss, of_loss = entropy.forward(log_posterior, rows.labels, weight)
         cotangent, _ = entropy.backward(of_loss, 1.0)
         cotangent, _ = self.layer.backward(of_layer, cotangent)
         gradient = self.network.backward(of_network, cotangent)
         penalty = self._decay * self.theta
-        log_prior = to_host(of_layer.log_prior)
-        self.start.observe(log_prior)
-        loss = loss + 0.5 * xp.sum(penalty * self.theta)
-        return loss, gradient + penalty, log_prior
+        loss = loss + 0.5 * (penalty @ self.theta)
+        gradient += penalty
+        return loss, gradient, to_host(of_layer.path[-1, :])
 
-    def _on_device(self, log_prior: Array, batch: Any) -> Any:
+    def _shares_of(self, rows: TrainingRows, logits: Any) -> tuple[Any, Any]:
+        """Shares of the rows of a batch; without weights they depend on its size alone."""
+        xp, pseudo = self.backend.xp, self.layer.concentration - 1.0
+        if rows.weight is not None:
+            return shares_of(xp, logits, rows.weight, pseudo)
+        if rows.n_rows not in self._equal_shares:
+            self._equal_shares[rows.n_rows] = shares_of(xp, logits, None, pseudo)
+        return self._equal_shares[rows.n_rows]
+
+    def _on_device(self, log_prior: Array, like: Any) -> Any:
         if self.backend.is_host:
             return log_prior
-        xp, like = self.backend.xp, batch.share
-        return xp.asarray(log_prior, dtype=like.dtype, device=like.device)
+        return self.backend.xp.asarray(log_prior, dtype=like.dtype, device=like.device)
 
 
 class Patience:
@@ -109,6 +118,3 @@ class Patience:
     def again(self) -> None:
         """Start counting anew."""
         self.count = 0
-
-
-__all__ = ["EpochResult", "Patience", "Trainer", "cut"]

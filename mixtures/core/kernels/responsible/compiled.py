@@ -12,47 +12,40 @@ LEAST = 1e-290
 flushes to zero, below e^-708, are then less than 1e-16 of it. Below, it is the plain twin's turn,
 which has logarithms throughout."""
 
-_IN, _LINE = "Array(float64, 2, 'C', readonly=True)", "Array(float64, 1, 'C', readonly=True)"
-_OUT = "float64[:, ::1]"
-_forward = compiled(drivers.forward, f"float64({_IN}, {_LINE}, {_LINE}, {_OUT}, {_OUT})")
-_backward = compiled(drivers.backward, f"void({_IN}, {_LINE}, {_IN}, {_IN}, float64[::1], {_OUT})")
+_LINE, _ROWS = "float64[::1]", "float64[:, ::1]"
+_forward = compiled(drivers.forward, f"float64({_ROWS}, {_LINE}, {_LINE}, {_ROWS}, {_ROWS})")
+_backward = compiled(
+    drivers.backward,
+    f"boolean({_ROWS}, {_LINE}, {_ROWS}, {_ROWS}, {_LINE}, {_ROWS}, {_ROWS}, float64, {_ROWS}, "
+    f"{_LINE})",
+)
+_NONE = np.empty((0, 0))
 
 
 def forward(logits, share, pseudo, log_start, n_iter):
     """Priors and log-posterior of a batch; see `plain.forward`."""
-    values, line, start = _read(logits), _read(share), _read(log_start)
-    path = np.empty((n_iter + 1, values.shape[1]))
-    path[0] = start
-    log_posterior = np.empty(values.shape)
-    least = _forward(values, line, _read(pseudo), path, log_posterior)
-    if not least >= LEAST:
-        return plain.forward(logits, share, pseudo, log_start, n_iter)
-    return path, log_posterior
+    values = _read(logits)
+    path, log_posterior = np.empty((n_iter + 1, values.shape[1])), np.empty(values.shape)
+    path[0] = log_start
+    if _forward(values, _read(share), _read(pseudo), path, log_posterior) >= LEAST:
+        return path, log_posterior
+    return plain.forward(logits, share, pseudo, log_start, n_iter)
 
 
-def backward(logits, share, here, there, log_posterior, cotangent, transform=None):
+def backward(logits, share, here, there, last, cotangent, transform=None):
     """Cotangents of the logits and of the first prior; see `plain.backward`."""
-    if here.shape[0] and not _least(there) >= LEAST:
-        return plain.backward(logits, share, here, there, log_posterior, cotangent, transform)
-    cotangent = np.asarray(cotangent, np.float64)
-    pulled = np.exp(log_posterior)
-    pulled *= -cotangent.sum(axis=1, keepdims=True)
-    pulled += cotangent
-    v = pulled.sum(axis=0)
-    if transform is not None:
-        v = transform @ v
-    if here.shape[0]:
-        _backward(_read(logits), _read(share), _read(here), _read(there), v, pulled)
-    return pulled, v
+    values, cotangent = _read(logits), _read(cotangent)
+    pulled, v = np.empty(values.shape), np.empty(values.shape[1])
+    first = _NONE if transform is None else _read(transform)
+    here, there, last = _read(here), _read(there), _read(last)
+    if _backward(values, _read(share), here, there, last, cotangent, first, LEAST, pulled, v):
+        return pulled, v
+    return plain.backward(logits, share, here, there, last, cotangent, transform)
 
 
 def _read(array):
-    """What a kernel reads; a view that is not writeable, for which there is one code."""
-    view = np.require(array, np.float64, "CA").view()
-    view.flags.writeable = False
-    return view
-
-
-def _least(log_priors):
-    """The least share of a class that is not excluded; NaN where there is one."""
-    return np.exp(np.where(log_priors == -np.inf, 0.0, log_priors)).min()
+    """What the kernels take: contiguous doubles, writeable, for which there is one code."""
+    flags = array.flags
+    if array.dtype == np.float64 and flags.c_contiguous and flags.writeable and flags.aligned:
+        return array
+    return np.array(array, np.float64, order="C")

@@ -77,32 +77,57 @@ def backward(
     logits,  # IN, (n, k)
     share,  # IN, (n,)
     here, there,  # IN, (m, k)
-    v,  # IN-OUT, (k,), cotangent of the last prior to that of the first
-    pulled,  # IN-OUT, (n, k)
+    last,  # IN, (k,)
+    cotangent,  # IN, (n, k)
+    transform,  # IN, (k, k), or (0, 0) for none
+    least,  # IN
+    pulled,  # OUT, (n, k)
+    v,  # OUT, (k,), cotangent of the first prior
 ):  # fmt: skip
-    """Pull v back through m applications, and add what the logits get to `pulled`.
+    """Pull a cotangent back; return whether every share of a class was `least` or more.
 
-    With responsibilities S and ``q = v / pi+``, one gets ``share_n S_nk (q_k - sum_j S_nj q_j)``.
+    The softmax: ``d_nk = c_nk - S_nk sum_j c_nj``. An application of the map, with responsibilities
+    S and ``q = v / pi+``: ``d_nk = share_n S_nk (q_k - sum_j S_nj q_j)``.
     """
     n, k = logits.shape
     strip, one, norm = np.empty(k * LD), np.ones(STRIP), np.empty(STRIP)
-    q, mean, total = np.empty(k), np.empty(STRIP), np.zeros(W)
+    q, mean, total = np.zeros(k), np.empty(STRIP), np.zeros(W)
+    for first in range(0, n, STRIP):
+        size = min(STRIP, n - first)
+        _respond(logits, first, size, last, strip, one, norm, total)
+        for s in range(size):
+            mass = 0.0
+            for j in range(k):
+                mass += cotangent[first + s, j]
+            for j in range(k):
+                d = cotangent[first + s, j] - strip[j * LD + s] * mass
+                pulled[first + s, j] = d
+                q[j] += d
+    for j in range(k):
+        v[j] = q[j]
+        if len(transform):
+            v[j] = (transform[j] * q).sum()
+    fine = True
     for step in range(len(here) - 1, -1, -1):
         for j in range(k):
-            q[j] = v[j] / np.exp(there[step, j]) if there[step, j] > -np.inf else 0.0
+            q[j] = 0.0
+            if there[step, j] != -np.inf:
+                pi = np.exp(there[step, j])
+                fine = fine and pi >= least
+                q[j] = v[j] / pi
             v[j] = 0.0
         for first in range(0, n, STRIP):
             size = min(STRIP, n - first)
             _respond(logits, first, size, here[step], strip, one, norm, total)
-            for s in range(size):
-                mean[s] = 0.0
+            mean[:size] = 0.0
             for j in range(k):
                 for s in range(size):
                     mean[s] += strip[j * LD + s] * q[j]
             for j in range(k):
                 added = 0.0
                 for s in range(size):
-                    g = share[first + s] * (strip[j * LD + s] * (q[j] - mean[s]))
-                    pulled[first + s, j] += g
-                    added += g
+                    d = share[first + s] * (strip[j * LD + s] * (q[j] - mean[s]))
+                    pulled[first + s, j] += d
+                    added += d
                 v[j] += added
+    return fine

@@ -27,16 +27,17 @@ def forward(logits, share, pseudo, log_start, n_iter):
         return np.array(path), log_softmax(logits + path[-1], axis=1)
 
 
-def backward(logits, share, here, there, log_posterior, cotangent, transform=None):
+def backward(logits, share, here, there, last, cotangent, transform=None):
     """Pull a cotangent (n, K) of the log-posterior back through the priors that led to it.
 
-    `here` and `there` (m, K): what m applications of the map were applied to, and what came out;
-    the last application last. `transform` (K, K) is applied to the cotangent of the posterior's
-    own prior first. Returns the cotangents of the logits (n, K) and of the first prior (K,), the
-    posterior's own if m is zero.
+    `here` and `there` (m, K): what m applications of the map were applied to, and what came out,
+    the last application last; the posterior is that under `last` (K,). `transform` (K, K) is
+    applied to the cotangent of `last` first. Returns the cotangents of the logits (n, K) and of
+    the first prior (K,), of `last` itself if m is zero.
     """
     logits, cotangent = np.asarray(logits, np.float64), np.asarray(cotangent, np.float64)
-    pulled = cotangent - np.exp(log_posterior) * cotangent.sum(axis=1, keepdims=True)
+    posterior = np.exp(log_softmax(logits + last, axis=1))
+    pulled = cotangent - posterior * cotangent.sum(axis=1, keepdims=True)
     v = pulled.sum(axis=0)
     if transform is not None:
         v = transform @ v
