@@ -1,7 +1,8 @@
 """Callbacks for `estimator.set_callbacks(...)`, in scikit-learn's protocol.
 
 The tasks of a fit are "fit", within it a "start" for each of `n_init`, within it an "iteration"
-for each EM map. scikit-learn's own `ProgressBar` works as well.
+for each EM map; of a network "fit", within it an "epoch" each. scikit-learn's own `ProgressBar`
+works as well.
 """
 
 from __future__ import annotations
@@ -31,10 +32,19 @@ class InertiaRecord(NamedTuple):
     smallest_cluster: int  # rows
 
 
+class EpochRecord(NamedTuple):
+    """The state of a network after one epoch."""
+
+    epoch: int  # from 1
+    loss: float  # with its penalty, nats per row
+    prior: np.ndarray  # (n_classes,), of the layer on all of training
+
+
 class _Monitor(ABC):
     """Keeps a record of every iteration of every start."""
 
     records_: list[Any]
+    _task = "iteration"
 
     def setup(self, estimator: Any, context: Any) -> None:
         """Forget the last fit."""
@@ -53,7 +63,7 @@ class _Monitor(ABC):
         self, estimator: Any, context: Any, *, fitted_estimator: Any = None
     ) -> bool:
         """Record an iteration; never asks to stop."""
-        if context.task_name == "iteration" and fitted_estimator is not None:
+        if context.task_name == self._task and fitted_estimator is not None:
             self._iteration += 1
             self.records_.append(self._record(fitted_estimator))
         return False
@@ -119,6 +129,35 @@ class InertiaMonitor(_Monitor):
         return InertiaRecord(self._start, self._iteration, float(fitted.inertia_), smallest)
 
 
+class EpochMonitor(_Monitor):
+    """Keeps the loss and the layer's prior of every epoch of a network's fit.
+
+    Each record takes another pass over the rows.
+
+    Attributes
+    ----------
+    records_ : list of EpochRecord
+        Of the last fit.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from mixtures import ResponsibleSoftmaxClassifier
+    >>> from mixtures.callbacks import EpochMonitor
+    >>> monitor = EpochMonitor()
+    >>> model = ResponsibleSoftmaxClassifier(tol=1.0, random_state=0).set_callbacks(monitor)
+    >>> model = model.fit(*load_iris(return_X_y=True))
+    >>> len(monitor.records_) == model.n_iter_
+    True
+    """
+
+    records_: list[EpochRecord]
+    _task = "epoch"
+
+    def _record(self, fitted: Any) -> EpochRecord:
+        return EpochRecord(fitted.n_iter_, fitted.loss_, fitted.prior_)
+
+
 class TimeLimit:
     """Stops a fit at the end of the first iteration after so many seconds.
 
@@ -161,4 +200,4 @@ class TimeLimit:
 
     def on_fit_task_end(self, estimator: Any, context: Any) -> bool:
         """Whether time is up."""
-        return context.task_name == "iteration" and time.perf_counter() > self._end
+        return context.task_name in ("iteration", "epoch") and time.perf_counter() > self._end

@@ -70,7 +70,7 @@ class Network:
             X, of_layer = self._dense.forward(X, W, b)
             of_activation = None
             if number < len(layers):
-                X, of_activation = self._activation.forward(X)
+                X, of_activation = self._activation.forward(X, overwrite=True)
             saved.append((of_layer, of_activation))
         return X, saved
 
@@ -81,7 +81,7 @@ class Network:
         for number in reversed(range(len(saved))):
             of_layer, of_activation = saved[number]
             if number < len(saved) - 1:
-                cotangent, _ = self._activation.backward(of_activation, cotangent)
+                cotangent, _ = self._activation.backward(of_activation, cotangent, overwrite=True)
             cotangent, found = self._dense.backward(of_layer, cotangent, inputs=number > 0)
             gradients[:0] = [xp.reshape(found["weights"], (-1,)), found["biases"]]
         return xp.concat(gradients)
