@@ -23,7 +23,10 @@ from sklearn.exceptions import ConvergenceWarning
 from ..proportions._densities import log_sum_exp
 from ._batch import Batch
 
-CONVERGED = 1e-11  # largest change of a log-prior at a fixed point: ten digits of the gradient
+CONVERGED = 5e4
+"""Largest change of a log-prior at a fixed point, in units of rounding: 1e-11 in double precision,
+for ten digits of the gradient."""
+
 MOST_ROUNDS = 100  # of Newton's method; about four are usual
 MOST_HALVINGS = 60  # of a step; more would not change the weights
 
@@ -100,6 +103,7 @@ def fixed_point(batch: Batch, log_start: Any) -> Any:
     weights are x, ``sum_k (R(x) - x)_k y_k / (1 + t y_k)``.
     """
     xp = batch.xp
+    tol = min(CONVERGED * float(xp.finfo(batch.share.dtype).eps), 1e-6)
 
     def image(mu: Any) -> Any:
         return batch.forward(mu, 1)[0][1, :]
@@ -108,7 +112,7 @@ def fixed_point(batch: Batch, log_start: Any) -> Any:
     after = image(mu)
     for _ in range(MOST_ROUNDS):
         smallest = float(xp.max(xp.abs(after - mu)))
-        if not smallest > CONVERGED:  # or no number, which the loss then shows
+        if not smallest > tol:  # or no number, which the loss then shows
             return mu
         residual = xp.exp(after) - xp.exp(mu)
         y = batch.solve(batch.forward(mu, 0)[1], residual)

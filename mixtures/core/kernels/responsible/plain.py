@@ -41,11 +41,13 @@ def backward(logits, share, here, there, last, cotangent, transform=None):
     v = pulled.sum(axis=0)
     if transform is not None:
         v = transform @ v
+    with np.errstate(divide="ignore"):  # rows of weight zero
+        log_share = np.log(share)[:, None]
     for mu, mu_next in zip(here[::-1], there[::-1], strict=True):
         log_s = log_softmax(logits + mu, axis=1)
         # Columns of the differential's weights sum to one, less what pseudo-rows have of a class.
         out = np.where(mu_next > -np.inf, mu_next, 0.0)
-        g = v * (share[:, None] * np.exp(log_s - out))
+        g = v * np.exp(log_s + (log_share - out))
         g -= np.exp(log_s) * g.sum(axis=1, keepdims=True)
         pulled += g
         v = g.sum(axis=0)
