@@ -24,6 +24,7 @@ GATEWAYS = {  # foreign package: the only places that may import it
     "rich": (),
     "pandas": ("datasets/",),
     "dask": ("distributed",),
+    "cupy": ("neural/backend",),
 }
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 300, 60
 
@@ -92,8 +93,10 @@ def test_core_imports_no_model_and_models_not_each_other(path):
             assert parts[0] in above, f"{name_of(path)} imports {'.'.join(parts)}"
         if top in MODELS:
             assert parts[0] not in MODELS - {top}, f"{name_of(path)} imports {parts[0]}"
-        if top == "label_shift":
+        if top in {"label_shift", "neural"}:
             assert parts[0] not in MODELS - {"proportions"}, f"{name_of(path)} imports {parts[0]}"
+        if top in MODELS | {"label_shift"}:
+            assert parts[0] != "neural", f"{name_of(path)} imports {parts[0]}"
         if top in {"covariance", "priors"}:
             assert parts[0] in {"core", "priors", "covariance", "exceptions"}
 
@@ -167,7 +170,7 @@ def test_importing_the_package_imports_no_heavy_extra():
     """numba and matplotlib load when a fit or a picture asks for them: import stays quick."""
     import subprocess
 
-    heavy = "('numba', 'matplotlib', 'dask')"
+    heavy = "('numba', 'matplotlib', 'dask', 'cupy', 'torch')"
     code = f"import sys, mixtures; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT.parent, capture_output=True, text=True, check=True

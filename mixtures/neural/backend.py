@@ -6,7 +6,6 @@ rows in CuPy, or any other namespace of the array-API standard, stay where they 
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,7 +80,7 @@ def backend_of(X: Any, device: str | None) -> Backend:
 def cuda() -> Any:
     """CuPy, where it and a GPU are at hand."""
     try:
-        cupy = import_module("cupy")
+        import cupy
     except ImportError as error:
         raise ImportError(
             f"device='cuda' expects CuPy, which cannot be imported ({error}). Install the extra "
