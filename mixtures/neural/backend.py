@@ -6,10 +6,13 @@ rows in CuPy, or any other namespace of the array-API standard, stay where they 
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
+from threadpoolctl import ThreadpoolController
 
 from .._compat import array_namespace
 
@@ -38,6 +41,21 @@ class Backend(NamedTuple):
 
     def put_indices(self, array: np.ndarray) -> Any:
         return array if self.is_host else self.put(array, self.xp.int64)
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """A context in which matrix products of NumPy are made by one thread.
+
+    OpenBLAS cuts a product otherwise for every number of threads, and a network would have other
+    last bits on every machine. Threads of our own, with blocks of their own, leave bits alone.
+    """
+    context: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
+    return context
 
 
 def is_foreign(X: Any) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from sklearn.utils.validation import check_is_fitted
+
 from .backend import to_host
 
 
@@ -17,7 +19,13 @@ class NetworkDeviceMixin:
         -------
         host : object
             An estimator of the same parameters and predictions.
+
+        Raises
+        ------
+        NotFittedError
+            If there is nothing to move.
         """
+        check_is_fitted(self)
         twin = type(self).__new__(type(self))
         twin.__dict__.update(_on_host(self.__dict__))
         return twin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,10 +12,11 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..core.discriminants import Array
+from .backend import one_blas_thread
 from .batches import Order, TrainingRows, cut
 from .training import Patience, Trainer
 
-Score = Callable[[Any], float]
+Score = Callable[[Any, Array], float]
 Monitor = Callable[["Record"], bool]
 
 
@@ -38,8 +40,8 @@ def run_epochs(
 ) -> Record:  # fmt: skip
     """Train until the loss, or the score on rows held out, stops improving, or epochs run out.
 
-    `score` of the parameters, or None: then the loss on the training rows decides. With a score
-    the parameters of its best epoch are restored.
+    `score` is a function of the parameters and the epoch's prior, of which the best epoch's
+    parameters are restored, or None: then the loss on the training rows decides.
 
     Raises
     ------
@@ -51,11 +53,12 @@ def run_epochs(
     # A score is to be made large, and `tol` is then on the score.
     patience = Patience(estimator.tol, estimator.n_iter_no_change)
     record, best, kept = Record(), -np.inf, trainer.theta
+    first_penalty = trainer.penalty()
     for epoch in range(1, estimator.max_epochs + 1):
         append_epoch(record, trainer, rows, order, batches)
         trainer.schedule.end_epoch(epoch)
         if score is not None:
-            record.scores.append(score(trainer.theta))
+            record.scores.append(score(trainer.theta, record.priors[-1]))
             if record.scores[-1] > best:
                 best, kept = record.scores[-1], trainer.theta
         value = record.losses[-1] if score is None else -record.scores[-1]
@@ -77,6 +80,7 @@ def run_epochs(
         _warn(record, estimator)
     if score is not None:
         trainer.theta = kept
+    _warn_if_diverged(record, trainer, first_penalty)
     return record
 
 
@@ -84,7 +88,8 @@ def append_epoch(
     record: Record, trainer: Trainer, rows: TrainingRows, order: Order, batches: list[slice]
 ) -> None:
     """One epoch, and what it showed."""
-    with np.errstate(over="ignore", invalid="ignore"):  # reported here, once and for all
+    # Numbers that are none are reported here, once and for all.
+    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         result = trainer.epoch(rows, order, batches)
         finite = bool(trainer.backend.xp.all(trainer.backend.xp.isfinite(trainer.theta)))
     if not (np.isfinite(result.loss) and finite):
@@ -95,6 +100,20 @@ def append_epoch(
         )
     record.losses.append(result.loss)
     record.priors.append(result.prior)
+
+
+def _warn_if_diverged(record: Record, trainer: Trainer, first_penalty: float) -> None:
+    """A loss that is far above that of equal posteriors with the weights training started from."""
+    loss, guess = record.losses[-1], math.log(trainer.network.sizes[-1])
+    if loss > 2.0 * guess + first_penalty:
+        warnings.warn(
+            f"Training has ended with a loss of {loss:.3g} nats per row, where a guess has "
+            f"{guess:.3g}: with a learning rate of {trainer.schedule.rate:g} it has diverged, or "
+            "has just begun. Use a smaller learning_rate_init, more epochs, or scale the features, "
+            "with StandardScaler for instance.",
+            ConvergenceWarning,
+            stacklevel=6,
+        )
 
 
 def _warn(record: Record, estimator: Any) -> None:

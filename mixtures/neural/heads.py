@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..core.discriminants import Array
-from ..label_shift.shares import check_prior
+from ..label_shift.shares import check_prior, class_vector
+from .prior_gradients import PRIOR_GRADIENTS
 from .responsible import ResponsibleSoftmax
 from .starts import Carried, Start
 
@@ -21,38 +22,39 @@ class Head(ABC):
     """One value of the parameter `head`."""
 
     @abstractmethod
-    def layer(self, estimator: Any) -> ResponsibleSoftmax:
+    def layer(self, estimator: Any, classes: np.ndarray) -> ResponsibleSoftmax:
         """The layer that the estimator's parameters describe."""
 
     @abstractmethod
     def start(self, estimator: Any, shares: Array, classes: np.ndarray) -> Start:
         """Where its prior starts, given the shares of the classes in training."""
 
-    @abstractmethod
-    def prior_of_logits(self, last: Array, shares: Array) -> Array:
-        """The prior (K,) that turns exponentials of logits into posteriors.
+    def log_prior_of_logits(self, last: Array, shares: Array) -> Array:
+        """The prior (K,) that turns exponentials of logits into posteriors, as logarithms.
 
-        `last` is the layer's own prior, on all rows of training.
+        `last` is the layer's own, on all rows of training.
         """
+        return last
 
 
 class Softmax(Head):
     """A plain softmax: its logits have learnt the shares of the classes along with the rest."""
 
-    def layer(self, estimator: Any) -> ResponsibleSoftmax:
+    def layer(self, estimator: Any, classes: np.ndarray) -> ResponsibleSoftmax:
         return ResponsibleSoftmax(0)
 
     def start(self, estimator: Any, shares: Array, classes: np.ndarray) -> Start:
         return Start(np.ones(len(shares)))
 
-    def prior_of_logits(self, last: Array, shares: Array) -> Array:
-        return shares
+    def log_prior_of_logits(self, last: Array, shares: Array) -> Array:
+        with np.errstate(divide="ignore"):  # classes without rows
+            return np.log(shares)
 
 
 class Fixed(Head):
     """A given prior, which the logits need not learn: the balanced softmax of Ren et al. (2020)."""
 
-    def layer(self, estimator: Any) -> ResponsibleSoftmax:
+    def layer(self, estimator: Any, classes: np.ndarray) -> ResponsibleSoftmax:
         return ResponsibleSoftmax(0)
 
     def start(self, estimator: Any, shares: Array, classes: np.ndarray) -> Start:
@@ -60,19 +62,29 @@ class Fixed(Head):
             return Start(shares)
         return Start(_positive("prior", estimator.prior, classes))
 
-    def prior_of_logits(self, last: Array, shares: Array) -> Array:
-        return last
-
 
 class Responsible(Head):
     """A prior estimated from each batch."""
 
-    def layer(self, estimator: Any) -> ResponsibleSoftmax:
-        return ResponsibleSoftmax(
-            estimator.n_prior_iter,
-            concentration=estimator.prior_concentration,
-            gradient=estimator.prior_gradient,
-        )
+    def layer(self, estimator: Any, classes: np.ndarray) -> ResponsibleSoftmax:
+        given = estimator.prior_concentration
+        given = np.full(classes.shape, given) if np.ndim(given) == 0 else given
+        alpha = class_vector("prior_concentration", given, classes)
+        gradient = estimator.prior_gradient
+        if not alpha.min() >= 1.0:
+            raise ValueError(
+                f"prior_concentration should be at least 1 for every class, but got "
+                f"{alpha.tolist()}. Below 1 the posterior of the prior is unbounded where a class "
+                "vanishes; 1 adds nothing."
+            )
+        if PRIOR_GRADIENTS[gradient].needs_prior and not alpha.min() > 1.0:
+            raise ValueError(
+                f"prior_gradient={gradient!r} expects prior_concentration > 1 for every class, but "
+                f"got {alpha.min():g}: without pseudo-rows the fixed point is on the boundary for "
+                "most batches, where the loss is infinite. Use prior_concentration=2, or "
+                "prior_gradient='exact' with a few applications."
+            )
+        return ResponsibleSoftmax(estimator.n_prior_iter, concentration=alpha, gradient=gradient)
 
     def start(self, estimator: Any, shares: Array, classes: np.ndarray) -> Start:
         given = estimator.prior_start
@@ -84,9 +96,6 @@ class Responsible(Head):
             "carry": lambda: Carried(np.ones(len(shares)), estimator.prior_momentum),
         }
         return makers[given]()
-
-    def prior_of_logits(self, last: Array, shares: Array) -> Array:
-        return last
 
 
 HEADS: dict[str, Head] = {"fixed": Fixed(), "responsible": Responsible(), "softmax": Softmax()}

@@ -7,26 +7,42 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
+from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
 
 from ..core.discriminants import Array
+from ..core.threads import OrderedPool, resolve_n_threads
 from ..label_shift.estimate import PriorEstimate, estimate_shares
 from ..label_shift.shares import check_prior
 from ..proportions._densities import log_sum_exp
-from .backend import Backend, backend_of, is_foreign, to_host
+from .backend import Backend, backend_of, is_foreign, one_blas_thread, to_host
 from .network import Network
 from .reading import read_rows
+from .shifts import Shifts
 
 NUMBERS_IN_BLOCK = 2**21
 """Of the widest layer: 16 MiB, and rows enough for matrix products to be at their best."""
 
 
 def logits_of(network: Network, layers: Any, backend: Backend, X: Any) -> Any:
-    """(n, K), block by block: memory is for the widest layer of some rows."""
-    step = max(1, NUMBERS_IN_BLOCK // max(network.sizes))
-    n = X.shape[0]
-    parts = [network.forward(layers, X[at : at + step, :])[0] for at in range(0, n, step)]
-    return parts[0] if len(parts) == 1 else backend.xp.concat(parts)
+    """(n, K), block by block: memory is for the widest layer of some rows.
+
+    Blocks of NumPy's rows go to threads of our own, and are the same for any number of them.
+    """
+    n, step = X.shape[0], max(1, NUMBERS_IN_BLOCK // max(network.sizes))
+    blocks = [slice(at, min(at + step, n)) for at in range(0, n, step)]
+
+    def block(rows: slice) -> Any:
+        return network.forward(layers, X[rows, :])[0]
+
+    if not backend.is_host:
+        return backend.xp.concat([block(rows) for rows in blocks])
+    pool = OrderedPool(min(len(blocks), resolve_n_threads(None)))
+    try:
+        with one_blas_thread():
+            return np.concatenate(list(pool.map(block, blocks)))
+    finally:
+        pool.close()
 
 
 class NetworkInferenceMixin:
@@ -45,7 +61,7 @@ class NetworkInferenceMixin:
         -------
         labels : array of shape (n_samples,)
         """
-        backend, values = self._values(X, self.predict_prior)
+        backend, values = self._values(X, None)
         best = backend.xp.argmax(values, axis=1)
         if backend.is_host or not is_foreign(X) or self.classes_.dtype.kind not in "iuf":
             return self.classes_[to_host(best)]
@@ -98,7 +114,7 @@ class NetworkInferenceMixin:
         values : array of shape (n_samples, n_classes), or (n_samples,) for two classes
             Of two classes the second's less the first's, which is positive where it is predicted.
         """
-        _, values = self._values(X, self.predict_prior)
+        _, values = self._values(X, None)
         if len(self.classes_) == 2:
             values = values[:, 1] - values[:, 0]
         return self._returned(X, values)
@@ -107,8 +123,9 @@ class NetworkInferenceMixin:
         """``log p(x | class)`` up to a constant for each row.
 
         The logits, plus the layer's prior mu_train on all of training, less the shares t in
-        training: ``A + mu_train - log t``. A finite number of applications leaves the layer's prior
-        short of t, and the logits make up for it; that is taken back here.
+        training and the weights w of classes in the loss: ``A + mu_train - log t - log w``. A
+        finite number of applications leaves the layer's prior short of t, and the logits make up
+        for it; that is taken back here.
 
         Parameters
         ----------
@@ -121,7 +138,7 @@ class NetworkInferenceMixin:
             ``DynamicResponsibility(input="log_density")``.
         """
         backend, values = self._logits(X)
-        return self._returned(X, values + backend.put(self._shift(np.ones(len(self.classes_)))))
+        return self._returned(X, values + backend.put(self._shifts.density))
 
     def _logits(self, X: Any) -> tuple[Backend, Any]:
         """A (n, K), where it was computed."""
@@ -140,51 +157,55 @@ class NetworkInferenceMixin:
 
     def _values(self, X: Any, prior: Any) -> tuple[Backend, Any]:
         """Logits (n, K) under given shares."""
-        shift = self._shift_to(prior)
+        name = "predict_prior" if prior is None else "prior"
+        shift = self._shift_to(name, self.predict_prior if prior is None else prior)
         backend, values = self._logits(X)
         return backend, values + backend.put(shift)
 
     def _log_posterior(self, X: Any, prior: Any) -> tuple[Backend, Any]:
-        backend, values = self._values(X, self.predict_prior if prior is None else prior)
+        backend, values = self._values(X, prior)
         return backend, values - log_sum_exp(backend.xp, values, axis=1)[:, None]
 
-    def _shift_to(self, prior: Any) -> Array:
+    def _shift_to(self, name: str, prior: Any) -> Array:
         """What to add to logits (K,) for posteriors under given shares."""
         check_is_fitted(self)
-        known = self.class_prior_ > 0
-        named = {
-            "train": lambda: self._logit_shift,
-            "uniform": lambda: np.where(known, self._logit_shift - self.log_prior_, -np.inf),
-        }
+        shifts = self._shifts
         if isinstance(prior, str):
-            if prior not in named:
+            if prior not in ("uniform", "train"):
                 raise ValueError(
-                    f"prior should be 'uniform', 'train', or shares of the classes, but got "
+                    f"{name} should be 'uniform', 'train', or shares of the classes, but got "
                     f"{prior!r}."
                 )
-            with np.errstate(invalid="ignore"):  # what `where` drops
-                return named[prior]()
-        shares = check_prior("prior", prior, self.classes_)
-        unknown = (shares > 0) & ~known
+            return shifts.train if prior == "train" else shifts.uniform
+        shares = check_prior(name, prior, self.classes_)
+        unknown = (shares > 0) & ~shifts.known
         if unknown.any():
             raise ValueError(
-                f"prior should be zero for classes that training did not have, but it is "
+                f"{name} should be zero for classes that training did not have, but it is "
                 f"{shares[unknown].tolist()} for {self.classes_[unknown].tolist()}. Set it to zero "
                 "there, or train on rows of these classes."
             )
-        return self._shift(shares)
-
-    def _shift(self, shares: Array) -> Array:
-        """From logits to posteriors under shares, -inf for classes without any."""
-        known = (self.class_prior_ > 0) & (shares > 0)
-        shift = np.full(len(shares), -np.inf)
-        t = self.class_prior_[known]
-        shift[known] = self._logit_shift[known] - np.log(t) + np.log(shares[known])
-        return shift
+        return shifts.to(shares)
 
     def _returned(self, X: Any, values: Any) -> Any:
         """Results of NumPy's rows are NumPy's, wherever they were computed."""
         return values if is_foreign(X) else to_host(values)
+
+    def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+        """Share of the rows whose class `predict` names.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        accuracy : float
+        """
+        found, w = to_host(self.predict(X)), to_host(sample_weight)
+        return float(accuracy_score(to_host(y), found, sample_weight=w))
 
     # ---- all rows together -------------------------------------------------------------------
 
@@ -276,7 +297,6 @@ class NetworkInferenceMixin:
         class_prior_: Array
         coefs_: list[Any]
         intercepts_: list[Any]
-        log_prior_: Array
         n_features_in_: int
         prior_estimate_: PriorEstimate
-        _logit_shift: Array
+        _shifts: Shifts

@@ -37,12 +37,16 @@ class Network:
             at = middle + columns
         self.n_parameters = at
 
-    def start(self, rng: np.random.RandomState) -> np.ndarray:
-        """Weights uniform in +-sqrt(6 / (in + out)) (Glorot and Bengio 2010), biases zero."""
+    def start(self, rng: np.random.RandomState, last: Any = 0.0) -> np.ndarray:
+        """Weights uniform in +-sqrt(6 / (in + out)) (Glorot and Bengio 2010), biases zero.
+
+        But for those of the `last` layer, which are given.
+        """
         theta = np.zeros(self.n_parameters)
         for (weights, _), (rows, columns) in zip(self._slices, self._shapes, strict=True):
             bound = math.sqrt(6.0 / (rows + columns))
             theta[weights] = rng.uniform(-bound, bound, rows * columns)
+        theta[self._slices[-1][1]] = last
         return theta
 
     def is_weight(self) -> np.ndarray:

@@ -14,6 +14,7 @@ implicit    ``inv(I - Dr') v`` at the fixed point, one linear system: C is infin
 
 from __future__ import annotations
 
+import math
 import warnings
 from abc import ABC, abstractmethod
 from typing import Any
@@ -23,10 +24,10 @@ from sklearn.exceptions import ConvergenceWarning
 from ..proportions._densities import log_sum_exp
 from ._batch import Batch
 
-CONVERGED = 5e4
-"""Largest change of a log-prior at a fixed point, in units of rounding: 1e-11 in double precision,
-for ten digits of the gradient."""
+CLOSE = 64.0
+"""A Newton step of so many square roots of rounding, 1e-6 in double precision, is the last."""
 
+FIRST = 3  # applications of the map before the first Newton step: they take less time than one
 MOST_ROUNDS = 100  # of Newton's method; about four are usual
 MOST_HALVINGS = 60  # of a step; more would not change the weights
 
@@ -103,19 +104,21 @@ def fixed_point(batch: Batch, log_start: Any) -> Any:
     weights are x, ``sum_k (R(x) - x)_k y_k / (1 + t y_k)``.
     """
     xp = batch.xp
-    tol = min(CONVERGED * float(xp.finfo(batch.share.dtype).eps), 1e-6)
+    eps = float(xp.finfo(batch.share.dtype).eps)
 
     def image(mu: Any) -> Any:
         return batch.forward(mu, 1)[0][1, :]
 
-    mu = image(log_start)
+    mu = batch.forward(log_start, FIRST)[0][-1, :]
     after = image(mu)
     for _ in range(MOST_ROUNDS):
-        smallest = float(xp.max(xp.abs(after - mu)))
-        if not smallest > tol:  # or no number, which the loss then shows
+        if not float(xp.max(xp.abs(after - mu))) > 2.0 * eps:  # or no number: the loss shows it
             return mu
         residual = xp.exp(after) - xp.exp(mu)
         y = batch.solve(batch.forward(mu, 0)[1], residual)
+        # y is the relative error of the weights, and the square of it what a step leaves.
+        if not float(xp.max(xp.abs(y))) > CLOSE * math.sqrt(eps):
+            return normalised(xp, mu + xp.log1p(y))
         t = min(1.0, 0.95 / max(float(xp.max(-y)), 0.95))
         slope = float(residual @ y)
         for _ in range(MOST_HALVINGS):
@@ -125,15 +128,20 @@ def fixed_point(batch: Batch, log_start: Any) -> Any:
             if left >= -0.5 * slope:
                 break
             t *= 0.5
-        mu = found - log_sum_exp(xp, found, axis=0)
+        mu = normalised(xp, found)
     warnings.warn(
-        f"The prior of a batch still changed by {smallest:.2g} in the logarithm after "
+        f"The prior of a batch still changed by {float(xp.max(xp.abs(y))):.2g} of its size after "
         f"{MOST_ROUNDS} rounds, so its implicit gradient is not exact. Use a larger "
         "prior_concentration, or prior_gradient='exact'.",
         ConvergenceWarning,
         stacklevel=2,
     )
     return mu
+
+
+def normalised(xp: Any, log_weights: Any) -> Any:
+    """Logarithms of weights that sum to one."""
+    return log_weights - log_sum_exp(xp, log_weights, axis=0)
 
 
 PRIOR_GRADIENTS: dict[str, PriorGradient] = {

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 from sklearn.utils import check_consistent_length
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import validate_data
 
 from ..core.discriminants import Array
@@ -15,6 +14,7 @@ from ..core.validation import FLOATS, check_sample_weight, refuse_lazy_array
 from ..label_shift.training import check_labels, positions
 from .backend import Backend, backend_of, is_foreign, to_host
 from .batches import TrainingRows
+from .class_weights import ClassWeights
 
 
 class TrainingData(NamedTuple):
@@ -31,21 +31,15 @@ class TrainingData(NamedTuple):
         """(K,), rows in each class, weighted."""
         return np.bincount(self.labels, self.weight, len(self.classes)).astype(np.float64)
 
-    def rows(self, class_weight: Any) -> TrainingRows:
-        """On the device, with what each row counts in the loss."""
+    def class_weights(self, class_weight: Any) -> ClassWeights | None:
+        """What the parameter means for these rows."""
+        return ClassWeights.read(class_weight, self.classes, self.classes[self.labels], self.weight)
+
+    def rows(self, class_weights: ClassWeights | None) -> TrainingRows:
+        """On the device, with what each row counts in the loss: its weight times its class's."""
         loss_weight = None
-        if class_weight is not None:
-            y = self.classes[self.labels]
-            factors = compute_class_weight(
-                class_weight, classes=self.classes, y=y, sample_weight=self.weight
-            )
-            if not (factors >= 0).all() or not (self.counts @ factors > 0):
-                raise ValueError(
-                    f"class_weight should be zero or positive, and positive for some class in y, "
-                    f"but it is {factors.tolist()} for the classes {self.classes.tolist()}."
-                )
-            own = factors[self.labels]
-            loss_weight = own if self.weight is None else own * self.weight
+        if class_weights is not None:
+            loss_weight = class_weights.of_rows(self.labels, self.weight)
         put = self.backend.put
         vectors = (None if w is None else put(w) for w in (self.weight, loss_weight))
         labels = self.backend.put_indices(self.labels)
@@ -84,9 +78,9 @@ def read_training(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None: give "
             "the class of each row."
         )
-    y = check_labels(to_host(y))
+    y = check_labels(np.asarray(to_host(y)))
     check_consistent_length(X, y)
-    w = check_sample_weight(sample_weight, len(y))
+    w = check_sample_weight(to_host(sample_weight), len(y))
     known = np.unique(y if w is None else y[w > 0]) if classes is None else np.asarray(classes)
     if classes is None and len(known) < 2:
         raise ValueError(

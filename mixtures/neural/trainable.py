@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.callback import with_callbacks
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
 from .._compat import check_constraints
 from ..core.discriminants import Array
 from ..core.transaction import all_or_nothing
+from ..label_shift.shares import check_prior
 from .backend import to_host
 from .batches import Order, TrainingRows, cut
-from .fitting import Record, Score, append_epoch, run_epochs
+from .class_weights import ClassWeights
+from .fitting import Record, append_epoch, run_epochs
 from .heads import HEADS
-from .inference import logits_of
+from .held_out import score_on, split
 from .network import Network
 from .optimisers import Optimiser, optimiser_of, schedule_of
 from .progress import EpochProgress
@@ -80,14 +81,17 @@ class NetworkTrainingMixin:
                 f"has {data.classes.tolist()}. Use rows of all of them, or warm_start=False."
             )
         rng = check_random_state(self.random_state)
-        counts = data.counts
-        trainer = self._trainer(data, counts, rng, again)
-        data, held_out = self._split(data, rng)
-        rows = data.rows(self.class_weight)
-        attributes = partial(self._attributes, trainer, rows, rng, counts, data.classes)
+        weights = data.class_weights(self.class_weight)
+        counts, kept, held_out = data.counts, data, None
+        if self.early_stopping:
+            kept, held_out = split(data, self.validation_fraction, rng)
+        trainer = self._trainer(data, counts, rng, again, weights)
+        rows = data.rows(weights)  # all, for what is worked out in the end
+        attributes = partial(self._attributes, trainer, rows, rng, counts, data.classes, weights)
         progress = EpochProgress(self, X, y, sample_weight, attributes)
-        score = None if held_out is None else self._score_on(held_out, trainer)
-        record = run_epochs(self, trainer, rows, rng, score, progress.epoch)
+        score = None if held_out is None else score_on(held_out, weights, trainer)
+        trained_on = rows if held_out is None else kept.rows(weights)
+        record = run_epochs(self, trainer, trained_on, rng, score, progress.epoch)
         found = attributes(record)
         self.__dict__.pop("prior_estimate_", None)
         self.__dict__.update(found)  # the one point at which a fit shows
@@ -123,6 +127,11 @@ class NetworkTrainingMixin:
 
     def _partial_fit(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> None:
         check_constraints(self)
+        if self.early_stopping:
+            raise ValueError(
+                "partial_fit expects early_stopping=False, but got True: which rows are held out "
+                "must be known from the start. Score your own rows between the calls."
+            )
         if isinstance(self.class_weight, str):
             raise ValueError(
                 "partial_fit expects class_weight as a dict or None, but got 'balanced': the "
@@ -134,18 +143,20 @@ class NetworkTrainingMixin:
         memory = copy.deepcopy(self._memory) if again else None
         rng = check_random_state(self.random_state) if memory is None else memory.rng
         counts = data.counts + (0.0 if memory is None else memory.counts)
-        trainer = self._trainer(data, counts, rng, again)
+        weights = data.class_weights(self.class_weight)
+        trainer = self._trainer(data, counts, rng, again, weights)
         record = Record(reason="partial_fit trains for one epoch.")
         if memory is not None:
             trainer.optimiser = memory.optimiser
             trainer.start = trainer.start.resumed(memory.start)
             trainer.rows_seen = self.t_
             record.losses, record.priors = [*self.loss_curve_], [*self.prior_curve_]
-        rows = data.rows(self.class_weight)
+        rows = data.rows(weights)
         batches = cut(rows.n_rows, self.batch_size, self.drop_last)
         append_epoch(record, trainer, rows, Order(rows.n_rows, self.shuffle, rng), batches)
         self.__dict__.pop("prior_estimate_", None)
-        self.__dict__.update(self._attributes(trainer, rows, rng, counts, classes, record))
+        found = self._attributes(trainer, rows, rng, counts, classes, weights, record)
+        self.__dict__.update(found)
 
     def _classes(self, classes: Any, again: bool) -> np.ndarray:
         """All classes, those of the first call."""
@@ -165,8 +176,9 @@ class NetworkTrainingMixin:
         return given
 
     def _trainer(
-        self, data: TrainingData, counts: Array, rng: np.random.RandomState, again: bool
-    ) -> Trainer:
+        self, data: TrainingData, counts: Array, rng: np.random.RandomState, again: bool,
+        weights: ClassWeights | None,
+    ) -> Trainer:  # fmt: skip
         """A network to train: the one at hand if `again`, or a new one."""
         hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes)).tolist()
         if not all(isinstance(units, int) and units > 0 for units in hidden):
@@ -176,46 +188,32 @@ class NetworkTrainingMixin:
             )
         network = Network((data.X.shape[1], *hidden, len(data.classes)), self.activation)
         if again:
+            self._check_layers(network)
             theta = network.pack(*(map(to_host, a) for a in (self.coefs_, self.intercepts_)))
-            _check_size(network, theta, self.hidden_layer_sizes)
         else:
-            theta = network.start(rng)
+            theta = network.start(rng, 0.0 if weights is None else weights.biases)
         head = HEADS[self.head]
+        if not isinstance(self.predict_prior, str):
+            check_prior("predict_prior", self.predict_prior, data.classes)
+        start = head.start(self, counts / counts.sum(), data.classes)
         return Trainer(
-            network, head.layer(self), head.start(self, counts / counts.sum(), data.classes),
-            optimiser_of(self), schedule_of(self), data.backend, self.alpha, theta,
+            network, head.layer(self, data.classes), start, optimiser_of(self), schedule_of(self),
+            data.backend, self.alpha, theta,
         )  # fmt: skip
 
-    def _split(
-        self, data: TrainingData, rng: np.random.RandomState
-    ) -> tuple[TrainingData, TrainingData | None]:
-        """Rows to train on, and rows held out, if any are."""
-        if not self.early_stopping:
-            return data, None
-        kept, out = train_test_split(
-            np.arange(len(data.labels)),
-            test_size=self.validation_fraction,
-            stratify=data.labels,
-            random_state=rng,
-        )
-        return data.take(np.sort(kept)), data.take(np.sort(out))
-
-    def _score_on(self, held_out: TrainingData, trainer: Trainer) -> Score:
-        """Weighted accuracy on rows held out, of the logits under the layer's own prior."""
-        rows = held_out.rows(None)
-        weight = None if rows.weight is None else to_host(rows.weight)
-
-        def score(theta: Any) -> float:
-            layers = trainer.network.unpack(theta)
-            logits = to_host(logits_of(trainer.network, layers, trainer.backend, rows.X))
-            hits = logits.argmax(axis=1) == held_out.labels
-            return float(np.average(hits, weights=weight))
-
-        return score
+    def _check_layers(self, network: Network) -> None:
+        """ValueError if the network at hand is not the one that is described."""
+        sizes = tuple(int(b.shape[0]) for b in self.intercepts_)
+        if sizes != network.sizes[1:]:
+            raise ValueError(
+                f"hidden_layer_sizes expects hidden layers of {network.sizes[1:-1]} units, but the "
+                f"network at hand has {sizes[:-1]}. Use its layers, or start anew: with "
+                "warm_start=False, or an estimator that is not fitted."
+            )
 
     def _attributes(
         self, trainer: Trainer, rows: TrainingRows, rng: np.random.RandomState, counts: Array,
-        classes: np.ndarray, record: Record,
+        classes: np.ndarray, weights: ClassWeights | None, record: Record,
     ) -> dict[str, Any]:  # fmt: skip
         """All fitted attributes."""
         layers = trainer.network.unpack(trainer.theta)
@@ -227,7 +225,7 @@ class NetworkTrainingMixin:
             "coefs_": [W + 0.0 for W, _ in layers],  # copies
             "intercepts_": [b + 0.0 for _, b in layers],
             "class_prior_": shares,
-            **prior_on(HEADS[self.head], trainer, rows, shares, n_batches),
+            **prior_on(HEADS[self.head], trainer, rows, shares, n_batches, weights),
             "prior_curve_": np.array(record.priors),
             "loss_curve_": [*record.losses],
             "loss_": record.losses[-1],
@@ -238,7 +236,7 @@ class NetworkTrainingMixin:
             "t_": trainer.rows_seen,
             "stop_reason_": record.reason,
             "n_layers_": len(layers) + 1,
-            "n_outputs_": len(classes),
+            "n_outputs_": len(shares),
             "out_activation_": "softmax",
             "_memory": Memory(trainer.optimiser, trainer.start, rng, counts),
         }
@@ -255,6 +253,7 @@ class NetworkTrainingMixin:
         hidden_layer_sizes: int | Sequence[int]
         intercepts_: list[Any]
         loss_curve_: list[float]
+        predict_prior: Any
         prior_curve_: Array
         random_state: Any
         shuffle: bool | str
@@ -263,12 +262,3 @@ class NetworkTrainingMixin:
         warm_start: bool
         activation: str
         _memory: Memory
-
-
-def _check_size(network: Network, theta: np.ndarray, hidden: Any) -> None:
-    if len(theta) != network.n_parameters:
-        raise ValueError(
-            f"hidden_layer_sizes={hidden!r} expects a network of {network.n_parameters} "
-            f"parameters, but the one at hand has {len(theta)}. Use the layers of the last fit, or "
-            "warm_start=False."
-        )

@@ -9,15 +9,18 @@ import numpy as np
 from ..core.discriminants import Array
 from .backend import to_host
 from .batches import TrainingRows
+from .class_weights import ClassWeights
 from .heads import Head
 from .inference import logits_of
 from .responsible import batch_of, shares_of
+from .shifts import Shifts
 from .training import Trainer
 
 
 def prior_on(
-    head: Head, trainer: Trainer, rows: TrainingRows, shares: Array, n_batches: int
-) -> dict[str, Any]:
+    head: Head, trainer: Trainer, rows: TrainingRows, shares: Array, n_batches: int,
+    class_weights: ClassWeights | None,
+) -> dict[str, Any]:  # fmt: skip
     """Fitted attributes about the prior, on all rows of training with the final network.
 
     The layer is applied as to a batch, from the same start. Pseudo-rows are as many times more as
@@ -30,14 +33,12 @@ def prior_on(
     pseudo = n_batches * (trainer.layer.concentration - 1.0)
     batch = batch_of(np, logits, *shares_of(np, logits, w, pseudo))
     _, saved = trainer.layer.apply(batch, trainer.start.log_prior)
-    prior = head.prior_of_logits(np.exp(saved.log_prior), shares)
-    with np.errstate(divide="ignore"):  # classes without rows
-        log_prior = np.log(prior)
+    log_prior = head.log_prior_of_logits(saved.log_prior, shares)
     return {
         "log_prior_": log_prior,
-        "prior_": prior,
+        "prior_": np.exp(log_prior),
         "prior_lambda_min_": smallest_eigenvalue(saved.log_posterior, batch.share),
-        "_logit_shift": saved.log_prior,
+        "_shifts": Shifts.of(saved.log_prior, log_prior, shares, class_weights),
     }
 
 

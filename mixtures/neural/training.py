@@ -87,6 +87,10 @@ class Trainer:
         gradient += penalty
         return loss, gradient, to_host(of_layer.path[-1, :])
 
+    def penalty(self) -> float:
+        """``alpha * sum(W^2) / 2``, part of the loss."""
+        return 0.5 * float((self._decay * self.theta) @ self.theta)
+
     def _shares_of(self, rows: TrainingRows, logits: Any) -> tuple[Any, Any]:
         """Shares of the rows of a batch; without weights they depend on its size alone."""
         xp, pseudo = self.backend.xp, self.layer.concentration - 1.0
