@@ -9,9 +9,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin
 
 from .._compat import Interval, StrOptions
+from .adaptation import NetworkAdaptationMixin
 from .devices import NetworkDeviceMixin
 from .heads import HEADS
-from .inference import NetworkInferenceMixin
 from .layers import ACTIVATIONS
 from .prior_gradients import PRIOR_GRADIENTS
 from .trainable import NetworkTrainingMixin
@@ -19,7 +19,7 @@ from .trainable import NetworkTrainingMixin
 
 class ResponsibleSoftmaxClassifier(
     NetworkTrainingMixin,
-    NetworkInferenceMixin,
+    NetworkAdaptationMixin,
     NetworkDeviceMixin,
     CallbackSupportMixin,
     ClassifierMixin,
