@@ -1,4 +1,4 @@
-"""Pictures of fitted mixtures and of searches, in scikit-learn's Display convention.
+"""Pictures of fitted mixtures, classifiers and searches, in scikit-learn's Display convention.
 
 A display holds the numbers of a picture; `plot` draws them, as often as wanted; ``from_...`` makes
 and draws one. Only this package imports matplotlib, and only when something is drawn.
@@ -7,17 +7,21 @@ and draws one. Only this package imports matplotlib, and only when something is 
 from .convergence import ConvergenceDisplay
 from .criterion import InformationCriterionDisplay
 from .mixture import MixtureDisplay
+from .prior_curve import PriorCurveDisplay
 from .proportions import OrbitDisplay
 from .prototypes import PrototypeDisplay
+from .regions import ClassRegionsDisplay
 from .report import save_report
 from .shares import ClassShareDisplay
 
 __all__ = [
+    "ClassRegionsDisplay",
     "ClassShareDisplay",
     "ConvergenceDisplay",
     "InformationCriterionDisplay",
     "MixtureDisplay",
     "OrbitDisplay",
+    "PriorCurveDisplay",
     "PrototypeDisplay",
     "save_report",
 ]
