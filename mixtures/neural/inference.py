@@ -141,9 +141,7 @@ class NetworkInferenceMixin:
         """A (n, K), where it was computed."""
         check_is_fitted(self)
         X = read_rows(self, X, reset=False)
-        backend = backend_of(X, self.device)._replace(dtype=None)
-        dtype = X.dtype if backend.is_host or is_foreign(X) else backend.xp.dtype(X.dtype)
-        backend = backend._replace(dtype=dtype)
+        backend = backend_of(X, self.device)
         rows = X if sparse.issparse(X) else backend.put(X)
         layers = [
             (backend.put(W), backend.put(b))

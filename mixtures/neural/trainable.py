@@ -151,6 +151,7 @@ class NetworkTrainingMixin:
             trainer.start = trainer.start.resumed(memory.start)
             trainer.rows_seen = self.t_
             record.losses, record.priors = [*self.loss_curve_], [*self.prior_curve_]
+            trainer.schedule.end_epoch(record.n_epochs)
         rows = data.rows(weights)
         batches = cut(rows.n_rows, self.batch_size, self.drop_last)
         append_epoch(record, trainer, rows, Order(rows.n_rows, self.shuffle, rng), batches)
