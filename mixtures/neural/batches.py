@@ -24,7 +24,6 @@ class TrainingRows:
     X: Any  # (n, d), dense or CSR
     labels: Any  # (n,), int64, numbers of classes
     weight: Any  # (n,), what a row counts, or None: all one
-    loss_weight: Any  # (n,), what a row counts in the loss, or None: as above
 
     @property
     def n_rows(self) -> int:
@@ -38,13 +37,12 @@ class TrainingRows:
             return None if array is None else xp.take(array, at, axis=0)
 
         X = self.X[index] if sparse.issparse(self.X) else chosen(self.X)
-        vectors = (chosen(a) for a in (self.labels, self.weight, self.loss_weight))
-        return TrainingRows(self.backend, X, *vectors)
+        return TrainingRows(self.backend, X, chosen(self.labels), chosen(self.weight))
 
     def part(self, rows: slice) -> TrainingRows:
         """Consecutive rows."""
-        weights = (None if w is None else w[rows] for w in (self.weight, self.loss_weight))
-        return TrainingRows(self.backend, self.X[rows, :], self.labels[rows], *weights)
+        weight = None if self.weight is None else self.weight[rows]
+        return TrainingRows(self.backend, self.X[rows, :], self.labels[rows], weight)
 
 
 def cut(n_rows: int, batch_size: int | str, drop_last: bool) -> list[slice]:

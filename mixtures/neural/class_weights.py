@@ -1,9 +1,10 @@
-"""Weights of classes in the loss, and what they do to posteriors.
+"""Weights of classes, and what they do to posteriors.
 
-A loss with weights w is least for posteriors times w: the network learns the shares ``t w`` in
-place of the shares t in training. 'balanced' weights, ``1 / t`` up to a constant, are a way of
-training, and predictions take them off again: which shares they assume is said by `predict_prior`.
-Weights in a dictionary say what errors cost, and predictions keep them. Densities never have them.
+They multiply the weights of rows, in the loss and in the prior alike: the network learns the shares
+``s``, proportional to ``t w``, in place of the shares t in training. 'balanced' weights, ``1 / t``
+up to a constant, are a way of training, and predictions take them off again: which shares they
+assume is said by `predict_prior`. Weights in a dictionary say what errors cost, and predictions
+keep them. Densities never have them.
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ from ..core.discriminants import Array
 
 
 class ClassWeights(NamedTuple):
-    """Factors of the loss, one for each class."""
+    """One factor for each class."""
 
     factors: Array  # (K,), zero or more
+    is_given: bool  # whether there are any; else all are one
     is_cost: bool  # whether predictions keep them
 
     @classmethod
     def read(
         cls, class_weight: Any, classes: np.ndarray, y: np.ndarray, weight: Array | None
-    ) -> ClassWeights | None:
-        """What the parameter means for labels y (n,) with row weights, or None for no weights.
+    ) -> ClassWeights:
+        """What the parameter means for labels y (n,) with row weights.
 
         Raises
         ------
@@ -34,7 +36,7 @@ class ClassWeights(NamedTuple):
             For names that are no classes, and for weights that are negative, infinite or all zero.
         """
         if class_weight is None:
-            return None
+            return cls(np.ones(len(classes)), False, False)
         is_cost = not isinstance(class_weight, str)
         unknown = [c for c in class_weight if c not in classes.tolist()] if is_cost else []
         if unknown:
@@ -51,28 +53,33 @@ class ClassWeights(NamedTuple):
                 f"class_weight should be finite and zero or more, and positive for some class in "
                 f"y, but it is {factors.tolist()} for the classes {classes.tolist()}."
             )
-        return cls(factors, is_cost)
+        return cls(factors, True, is_cost)
 
-    def of_rows(self, labels: np.ndarray, weight: Array | None) -> Array:
-        """(n,), what rows count in the loss."""
+    def of_rows(self, labels: np.ndarray, weight: Array | None) -> Array | None:
+        """(n,), what rows count, or None where that is one for all."""
+        if not self.is_given:
+            return weight
         own = self.factors[labels]
         return own if weight is None else own * weight
 
-    @property
-    def biases(self) -> Array:
-        """(K,), where biases of the logits start: where the weights would take them.
+    def first_biases(self, shares: Array, log_start: Array, n_iter: int) -> Array | float:
+        """(K,), biases of the logits that a training with weights starts from.
 
-        That is many epochs' way from zero if the weights differ much.
+        Logits that are the same b for all rows have the posterior ``start exp((C + 1) b)`` after C
+        applications, up to a constant; it should be `shares`, those of the weighted rows. From zero
+        that is many epochs' way if weights differ much. Zero without weights, as published.
         """
-        logs = np.log(np.where(self.factors > 0, self.factors, self._least()))
-        return logs - logs.mean()
+        if not self.is_given:
+            return 0.0
+        known = (shares > 0) & (log_start > -np.inf)
+        b = (np.log(shares[known]) - log_start[known]) / (n_iter + 1)
+        biases = np.full(len(shares), b.min())
+        biases[known] = b
+        return biases - biases.mean()
 
     @property
-    def log_factors(self) -> Array:
-        """(K,), +inf for classes that weigh nothing: nobody knows their density."""
-        with np.errstate(divide="ignore"):
-            logs = np.log(self.factors)
-        return np.where(self.factors > 0, logs, np.inf)
-
-    def _least(self) -> float:
-        return float(self.factors[self.factors > 0].min())
+    def log_cost(self) -> Array:
+        """(K,), what predictions add to log-posteriors; 0 for classes that are not known."""
+        if not self.is_cost:
+            return np.zeros(len(self.factors))
+        return np.log(np.where(self.factors > 0, self.factors, 1.0))

@@ -96,10 +96,10 @@ default='uniform'
     shuffle : bool or 'once', default=True
         Whether rows are shuffled before every epoch, or before the first only.
     class_weight : dict, 'balanced' or None, default=None
-        Factors for the loss of each class; the prior of a batch does not see them, and the biases
-        of the classes start at their logarithms. Those in a dict are what errors cost: posteriors
-        are shifted by them under any prior. 'balanced' is a way of training only, and is taken off
-        again: posteriors assume the shares that `predict_prior` says.
+        Factors for the weights of rows by class, in the loss and in the prior. Those in a dict are
+        what errors cost: posteriors are shifted by them under any prior. 'balanced' is a way of
+        training only, and is taken off again: posteriors assume the shares that `predict_prior`
+        says. With either, biases of the classes start where that takes them, not at zero.
     warm_start : bool, default=False
         Whether `fit` starts from the network of the last fit.
     device : {'cuda', None}, default=None

@@ -10,7 +10,6 @@ from sklearn.model_selection import train_test_split
 
 from ..core.discriminants import Array
 from .backend import to_host
-from .class_weights import ClassWeights
 from .fitting import Score
 from .inference import logits_of
 from .reading import TrainingData
@@ -36,17 +35,15 @@ def split(
     return data.take(np.sort(kept)), data.take(np.sort(out))
 
 
-def score_on(held_out: TrainingData, class_weights: ClassWeights | None, trainer: Trainer) -> Score:
+def score_on(held_out: TrainingData, trainer: Trainer) -> Score:
     """Weighted accuracy of posteriors under the prior of an epoch's batches."""
-    rows = held_out.rows(class_weights)
-    weight = rows.weight if rows.loss_weight is None else rows.loss_weight
-    weight = None if weight is None else to_host(weight)
+    rows = held_out.rows()
 
     def score(theta: Any, prior: Array) -> float:
         layers = trainer.network.unpack(theta)
         logits = to_host(logits_of(trainer.network, layers, trainer.backend, rows.X))
         with np.errstate(divide="ignore"):  # classes without rows
             best = (logits + np.log(prior)).argmax(axis=1)
-        return float(np.average(best == held_out.labels, weights=weight))
+        return float(np.average(best == held_out.labels, weights=held_out.weight))
 
     return score

@@ -119,10 +119,10 @@ class NetworkInferenceMixin:
     def log_density_ratio(self, X: Any) -> Any:
         """``log p(x | class)`` up to a constant for each row.
 
-        The logits, plus the layer's prior mu_train on all of training, less the shares t in
-        training and the weights w of classes in the loss: ``A + mu_train - log t - log w``. A
-        finite number of applications leaves the layer's prior short of t, and the logits make up
-        for it; that is taken back here.
+        The logits, plus the layer's prior mu_train on all of training, less the shares s in
+        training, with the weights of classes: ``A + mu_train - log s``. A finite number of
+        applications leaves the layer's prior short of s, and the logits make up for it; that is
+        taken back here.
 
         Parameters
         ----------
@@ -171,7 +171,7 @@ class NetworkInferenceMixin:
                     f"{name} should be 'uniform', 'train', or shares of the classes, but got "
                     f"{prior!r}."
                 )
-            return shifts.train if prior == "train" else shifts.uniform
+            return shifts.uniform if prior == "uniform" else shifts.to(self.class_prior_)
         shares = check_prior(name, prior, self.classes_)
         unknown = (shares > 0) & ~shifts.known
         if unknown.any():

@@ -31,20 +31,22 @@ class TrainingData(NamedTuple):
         """(K,), rows in each class, weighted."""
         return np.bincount(self.labels, self.weight, len(self.classes)).astype(np.float64)
 
-    def class_weights(self, class_weight: Any) -> ClassWeights | None:
+    def class_weights(self, class_weight: Any) -> ClassWeights:
         """What the parameter means for these rows."""
         return ClassWeights.read(class_weight, self.classes, self.classes[self.labels], self.weight)
 
-    def rows(self, class_weights: ClassWeights | None) -> TrainingRows:
-        """On the device, with what each row counts in the loss: its weight times its class's."""
-        loss_weight = None
-        if class_weights is not None:
-            loss_weight = class_weights.of_rows(self.labels, self.weight)
+    def weighted(self, class_weights: ClassWeights) -> TrainingData:
+        """With the weights of their classes, without rows that then weigh nothing."""
+        weight = class_weights.of_rows(self.labels, self.weight)
+        data = self._replace(weight=weight)
+        return data if weight is None or (weight > 0).all() else data.take(np.flatnonzero(weight))
+
+    def rows(self) -> TrainingRows:
+        """On the device."""
         put = self.backend.put
-        vectors = (None if w is None else put(w) for w in (self.weight, loss_weight))
-        labels = self.backend.put_indices(self.labels)
+        weight = None if self.weight is None else put(self.weight)
         X = self.X if sparse.issparse(self.X) else put(self.X)
-        return TrainingRows(self.backend, X, labels, *vectors)
+        return TrainingRows(self.backend, X, self.backend.put_indices(self.labels), weight)
 
     def take(self, index: np.ndarray) -> TrainingData:
         """Some rows."""

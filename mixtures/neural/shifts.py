@@ -1,8 +1,7 @@
 """From logits to densities and posteriors: what is added to the logits of the classes, (K,).
 
-With logits A, the layer's prior mu on all of training, shares t of the classes and weights w of
-theirs in the loss, the network has learnt ``A + mu = log(density t w)``. Weights that say what
-errors cost stay in posteriors.
+With logits A, the layer's prior mu on all of training and shares s of the classes there, in which
+weights of classes count, the network has learnt ``A + mu = log(density s)``.
 """
 
 from __future__ import annotations
@@ -12,34 +11,24 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.discriminants import Array
-from .class_weights import ClassWeights
 
 
 class Shifts(NamedTuple):
     """Each is added to logits; -inf where training says nothing about a class."""
 
-    density: Array  # to log-densities: mu - log w - log t
-    train: Array  # to posteriors under t, as logarithms up to a number for each row
-    uniform: Array  # to posteriors under equal shares: as before, less the layer's prior
-    cost: Array  # log w where that is a cost, else 0
+    density: Array  # to log-densities: mu - log s
+    uniform: Array  # to posteriors under equal shares, as logarithms: mu less the logits' prior
+    cost: Array  # what weights of classes add to any log-posterior
 
     @classmethod
-    def of(
-        cls, layer: Array, log_prior: Array, shares: Array, class_weights: ClassWeights | None
-    ) -> Shifts:
-        """From the layer's log-prior, the one that logits belong to, and shares in training."""
-        none = np.zeros(len(shares))
-        log_w = none if class_weights is None else class_weights.log_factors
-        known = (shares > 0) & (log_w < np.inf)
-        cost = none
-        if class_weights is not None and class_weights.is_cost:
-            cost = np.where(known, log_w, 0.0)
-        density = np.full(len(shares), -np.inf)
-        density[known] = layer[known] - log_w[known] - np.log(shares[known])
-        train = layer + np.where(known, cost - log_w, 0.0)
-        uniform = np.full(len(shares), -np.inf)
-        uniform[known] = train[known] - log_prior[known]
-        return cls(density, train, uniform, cost)
+    def of(cls, layer: Array, log_prior: Array, learnt: Array, cost: Array) -> Shifts:
+        """From the layer's log-prior, the one that logits belong to, and the shares s."""
+        known = learnt > 0
+        density = np.full(len(learnt), -np.inf)
+        density[known] = layer[known] - np.log(learnt[known])
+        uniform = np.full(len(learnt), -np.inf)
+        uniform[known] = layer[known] - log_prior[known] + cost[known]
+        return cls(density, uniform, cost)
 
     @property
     def known(self) -> np.ndarray:
@@ -47,7 +36,7 @@ class Shifts(NamedTuple):
         return self.density > -np.inf
 
     def to(self, prior: Array) -> Array:
-        """To posteriors under a prior (K,), zero for classes that are not known."""
+        """To posteriors under a prior (K,), as logarithms; classes that are not known have none."""
         shift = np.full(len(prior), -np.inf)
         some = self.known & (prior > 0)
         shift[some] = self.density[some] + self.cost[some] + np.log(prior[some])

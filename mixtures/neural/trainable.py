@@ -81,16 +81,17 @@ class NetworkTrainingMixin:
                 f"has {data.classes.tolist()}. Use rows of all of them, or warm_start=False."
             )
         rng = check_random_state(self.random_state)
-        weights = data.class_weights(self.class_weight)
-        counts, kept, held_out = data.counts, data, None
+        weights, counts = data.class_weights(self.class_weight), data.counts
+        data = data.weighted(weights)
+        kept, held_out = data, None
         if self.early_stopping:
             kept, held_out = split(data, self.validation_fraction, rng)
         trainer = self._trainer(data, counts, rng, again, weights)
-        rows = data.rows(weights)  # all, for what is worked out in the end
+        rows = data.rows()  # all, for what is worked out in the end
         attributes = partial(self._attributes, trainer, rows, rng, counts, data.classes, weights)
         progress = EpochProgress(self, X, y, sample_weight, attributes)
-        score = None if held_out is None else score_on(held_out, weights, trainer)
-        trained_on = rows if held_out is None else kept.rows(weights)
+        score = None if held_out is None else score_on(held_out, trainer)
+        trained_on = rows if held_out is None else kept.rows()
         record = run_epochs(self, trainer, trained_on, rng, score, progress.epoch)
         found = attributes(record)
         self.__dict__.pop("prior_estimate_", None)
@@ -144,6 +145,7 @@ class NetworkTrainingMixin:
         rng = check_random_state(self.random_state) if memory is None else memory.rng
         counts = data.counts + (0.0 if memory is None else memory.counts)
         weights = data.class_weights(self.class_weight)
+        data = data.weighted(weights)
         trainer = self._trainer(data, counts, rng, again, weights)
         record = Record(reason="partial_fit trains for one epoch.")
         if memory is not None:
@@ -152,7 +154,7 @@ class NetworkTrainingMixin:
             trainer.rows_seen = self.t_
             record.losses, record.priors = [*self.loss_curve_], [*self.prior_curve_]
             trainer.schedule.end_epoch(record.n_epochs)
-        rows = data.rows(weights)
+        rows = data.rows()
         batches = cut(rows.n_rows, self.batch_size, self.drop_last)
         append_epoch(record, trainer, rows, Order(rows.n_rows, self.shuffle, rng), batches)
         self.__dict__.pop("prior_estimate_", None)
@@ -178,7 +180,7 @@ class NetworkTrainingMixin:
 
     def _trainer(
         self, data: TrainingData, counts: Array, rng: np.random.RandomState, again: bool,
-        weights: ClassWeights | None,
+        weights: ClassWeights,
     ) -> Trainer:  # fmt: skip
         """A network to train: the one at hand if `again`, or a new one."""
         hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes)).tolist()
@@ -187,19 +189,21 @@ class NetworkTrainingMixin:
                 f"hidden_layer_sizes should be positive integers, the units of each hidden layer, "
                 f"but got {self.hidden_layer_sizes!r}."
             )
+        if not isinstance(self.predict_prior, str):
+            check_prior("predict_prior", self.predict_prior, data.classes)
         network = Network((data.X.shape[1], *hidden, len(data.classes)), self.activation)
+        head, shares = HEADS[self.head], _shares(counts * weights.factors)
+        layer = head.layer(self, data.classes)
+        start = head.start(self, shares, data.classes)
         if again:
             self._check_layers(network)
             theta = network.pack(*(map(to_host, a) for a in (self.coefs_, self.intercepts_)))
         else:
-            theta = network.start(rng, 0.0 if weights is None else weights.biases)
-        head = HEADS[self.head]
-        if not isinstance(self.predict_prior, str):
-            check_prior("predict_prior", self.predict_prior, data.classes)
-        start = head.start(self, counts / counts.sum(), data.classes)
+            biases = weights.first_biases(shares, start.log_prior, layer.n_iter)
+            theta = network.start(rng, biases)
         return Trainer(
-            network, head.layer(self, data.classes), start, optimiser_of(self), schedule_of(self),
-            data.backend, self.alpha, theta,
+            network, layer, start, optimiser_of(self), schedule_of(self), data.backend, self.alpha,
+            theta,
         )  # fmt: skip
 
     def _check_layers(self, network: Network) -> None:
@@ -214,19 +218,19 @@ class NetworkTrainingMixin:
 
     def _attributes(
         self, trainer: Trainer, rows: TrainingRows, rng: np.random.RandomState, counts: Array,
-        classes: np.ndarray, weights: ClassWeights | None, record: Record,
+        classes: np.ndarray, weights: ClassWeights, record: Record,
     ) -> dict[str, Any]:  # fmt: skip
         """All fitted attributes."""
         layers = trainer.network.unpack(trainer.theta)
-        shares = counts / counts.sum()
+        learnt = _shares(counts * weights.factors)
         n_batches = len(cut(rows.n_rows, self.batch_size, self.drop_last))
         scores = record.scores if self.early_stopping else None
         return {
             "classes_": classes,
             "coefs_": [W + 0.0 for W, _ in layers],  # copies
             "intercepts_": [b + 0.0 for _, b in layers],
-            "class_prior_": shares,
-            **prior_on(HEADS[self.head], trainer, rows, shares, n_batches, weights),
+            "class_prior_": _shares(counts),
+            **prior_on(HEADS[self.head], trainer, rows, learnt, weights.log_cost, n_batches),
             "prior_curve_": np.array(record.priors),
             "loss_curve_": [*record.losses],
             "loss_": record.losses[-1],
@@ -237,7 +241,7 @@ class NetworkTrainingMixin:
             "t_": trainer.rows_seen,
             "stop_reason_": record.reason,
             "n_layers_": len(layers) + 1,
-            "n_outputs_": len(shares),
+            "n_outputs_": len(classes),
             "out_activation_": "softmax",
             "_memory": Memory(trainer.optimiser, trainer.start, rng, counts),
         }
@@ -263,3 +267,7 @@ class NetworkTrainingMixin:
         warm_start: bool
         activation: str
         _memory: Memory
+
+
+def _shares(counts: Array) -> Array:
+    return counts / counts.sum()

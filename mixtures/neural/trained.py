@@ -9,7 +9,6 @@ import numpy as np
 from ..core.discriminants import Array
 from .backend import to_host
 from .batches import TrainingRows
-from .class_weights import ClassWeights
 from .heads import Head
 from .inference import logits_of
 from .responsible import batch_of, shares_of
@@ -18,13 +17,14 @@ from .training import Trainer
 
 
 def prior_on(
-    head: Head, trainer: Trainer, rows: TrainingRows, shares: Array, n_batches: int,
-    class_weights: ClassWeights | None,
-) -> dict[str, Any]:  # fmt: skip
+    head: Head, trainer: Trainer, rows: TrainingRows, learnt: Array, cost: Array, n_batches: int
+) -> dict[str, Any]:
     """Fitted attributes about the prior, on all rows of training with the final network.
 
     The layer is applied as to a batch, from the same start. Pseudo-rows are as many times more as
-    there are batches, so that they have the share of the whole that they had in training.
+    there are batches, so that they have the share of the whole that they had in training. `learnt`
+    (K,) are the shares of the rows, weights of classes included, which are in `cost` (K,) if
+    predictions keep them.
     """
     layers = trainer.network.unpack(trainer.theta)
     logits = logits_of(trainer.network, layers, trainer.backend, rows.X)
@@ -33,12 +33,12 @@ def prior_on(
     pseudo = n_batches * (trainer.layer.concentration - 1.0)
     batch = batch_of(np, logits, *shares_of(np, logits, w, pseudo))
     _, saved = trainer.layer.apply(batch, trainer.start.log_prior)
-    log_prior = head.log_prior_of_logits(saved.log_prior, shares)
+    log_prior = head.log_prior_of_logits(saved.log_prior, learnt)
     return {
         "log_prior_": log_prior,
         "prior_": np.exp(log_prior),
         "prior_lambda_min_": smallest_eigenvalue(saved.log_posterior, batch.share),
-        "_shifts": Shifts.of(saved.log_prior, log_prior, shares, class_weights),
+        "_shifts": Shifts.of(saved.log_prior, log_prior, learnt, cost),
     }
 
 

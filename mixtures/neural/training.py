@@ -54,8 +54,8 @@ class Trainer:
         losses, weights, log_priors = [], [], []
         for batch in order.epoch(rows, batches):
             loss, log_prior = self.update(batch)
-            count = batch.weight if batch.loss_weight is None else batch.loss_weight
-            weights.append(batch.n_rows if count is None else self.backend.xp.sum(count))
+            w = batch.weight
+            weights.append(batch.n_rows if w is None else self.backend.xp.sum(w))
             losses.append(loss)
             log_priors.append(log_prior)
             self.rows_seen += batch.n_rows
@@ -77,8 +77,7 @@ class Trainer:
         share, pseudo = self._shares_of(rows, logits)
         start = self._on_device(self.start.log_prior, share)
         log_posterior, of_layer = self.layer.apply(batch_of(xp, logits, share, pseudo), start)
-        weight = rows.weight if rows.loss_weight is None else rows.loss_weight
-        loss, of_loss = entropy.forward(log_posterior, rows.labels, weight)
+        loss, of_loss = entropy.forward(log_posterior, rows.labels, rows.weight)
         cotangent, _ = entropy.backward(of_loss, 1.0)
         cotangent, _ = self.layer.backward(of_layer, cotangent)
         gradient = self.network.backward(of_network, cotangent)
