@@ -33,17 +33,17 @@ class Batch(ABC):
 
     @abstractmethod
     def backward(
-        self, here: Any, there: Any, last: Any, cotangent: Any, transform: Any = None
+        self, here: Any, there: Any, last: Any, cotangent: Any, given: Any = None
     ) -> tuple[Any, Any]:
         """Pull a cotangent (n, K) of the log-posterior back through m applications of the map.
 
         `here` and `there` (m, K) are what these were applied to, and what came out; the posterior
-        is that under `last` (K,), to whose cotangent `transform` (K, K) is applied first. Returns
-        the cotangents of the logits (n, K) and of the first prior (K,).
+        is that under `last` (K,), whose cotangent goes back through them, unless one is `given`.
+        Returns the cotangents of the logits (n, K) and of the first prior (K,).
         """
 
     def solve(self, log_posterior: Any, b: Any) -> Any:
-        """``inv(H) b``, ``H = S' diag(share) S + diag(pseudo)``, S the posterior; b (K,) or (K, m).
+        """``inv(H) b`` (K,), ``H = S' diag(share) S + diag(pseudo)`` with the posterior S.
 
         H is scaled to a unit diagonal first: classes may be as rare as they like.
         """
@@ -52,8 +52,7 @@ class Batch(ABC):
         H = half.T @ half
         H = H + xp.eye(H.shape[0], dtype=H.dtype, device=self.device) * self.pseudo
         scale = 1.0 / xp.sqrt(xp.linalg.diagonal(H))[:, None]
-        columns = scale * xp.reshape(b, (H.shape[0], -1))
-        return xp.reshape(scale * xp.linalg.solve(scale * H * scale.T, columns), b.shape)
+        return (scale * xp.linalg.solve(scale * H * scale.T, scale * b[:, None]))[:, 0]
 
 
 class HostBatch(Batch):
@@ -67,11 +66,9 @@ class HostBatch(Batch):
         return self._kernels.forward(self.logits, self.share, self.pseudo, log_start, n_iter)
 
     def backward(
-        self, here: Any, there: Any, last: Any, cotangent: Any, transform: Any = None
+        self, here: Any, there: Any, last: Any, cotangent: Any, given: Any = None
     ) -> tuple[Any, Any]:
-        return self._kernels.backward(
-            self.logits, self.share, here, there, last, cotangent, transform
-        )
+        return self._kernels.backward(self.logits, self.share, here, there, last, cotangent, given)
 
 
 class DeviceBatch(Batch):
@@ -98,15 +95,13 @@ class DeviceBatch(Batch):
         return values - log_sum_exp(xp, values, axis=1)[:, None]
 
     def backward(
-        self, here: Any, there: Any, last: Any, cotangent: Any, transform: Any = None
+        self, here: Any, there: Any, last: Any, cotangent: Any, given: Any = None
     ) -> tuple[Any, Any]:
         xp, data = self._data.xp, self._data
         cotangent = xp.astype(cotangent, data.dtype, copy=False)
         mass = xp.sum(cotangent, axis=1)[:, None]
         own = cotangent - xp.exp(self._log_posterior(last)) * mass
-        v = xp.sum(own, axis=0)
-        if transform is not None:
-            v = transform @ v
+        v = xp.sum(own, axis=0) if given is None else given
         result = RowResult(data)
         for step in reversed(range(here.shape[0])):
             v = pull(data, here[step, :], there[step, :], v, result)

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from ..core.discriminants import Array
 from ..label_shift.estimate import PriorEstimate, estimate_shares
+from ..label_shift.shares import class_vector
 from .backend import to_host
 from .inference import NetworkInferenceMixin
 
@@ -46,9 +47,12 @@ class NetworkAdaptationMixin(NetworkInferenceMixin):
             For rows, weights or a concentration that are not as described.
         """
         ratio = np.asarray(to_host(self.log_density_ratio(X)), np.float64)
+        one = np.ndim(concentration) == 0
+        given = [concentration] * len(self.classes_) if one else concentration
+        alpha = class_vector("concentration", given, self.classes_)  # type: ignore[arg-type]
         return estimate_shares(
             ratio[None], to_host(sample_weight), self.classes_, self.class_prior_,
-            concentration=concentration, tol=1e-8, n_threads=None,
+            concentration=alpha, tol=1e-8, n_threads=None,
         )  # fmt: skip
 
     def predict_proba_adapted(

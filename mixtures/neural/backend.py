@@ -6,8 +6,7 @@ rows in CuPy, or any other namespace of the array-API standard, stay where they 
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from functools import cache
+import threading
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,19 +42,37 @@ class Backend(NamedTuple):
         return array if self.is_host else self.put(array, self.xp.int64)
 
 
-@cache
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController()
-
-
-def one_blas_thread() -> AbstractContextManager[Any]:
+class OneBlasThread:
     """A context in which matrix products of NumPy are made by one thread.
 
     OpenBLAS cuts a product otherwise for every number of threads, and a network would have other
     last bits on every machine. Threads of our own, with blocks of their own, leave bits alone.
+
+    The limit is one for the whole process. So the first who enters sets it, and the last who leaves
+    takes it back: threads that each restored what they had found would leave it set for ever.
     """
-    context: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
-    return context
+
+    def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
+        self._controller: ThreadpoolController | None = None
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                if self._controller is None:  # it looks at all libraries: 7 ms
+                    self._controller = ThreadpoolController()
+                self._limit = self._controller.limit(limits=1, user_api="blas")
+            self._inside += 1
+
+    def __exit__(self, *_: Any) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._limit.restore_original_limits()
+
+
+one_blas_thread = OneBlasThread()
 
 
 def is_foreign(X: Any) -> bool:
@@ -124,3 +141,9 @@ def to_host(array: Any) -> Any:
     except (TypeError, RuntimeError, ValueError):  # a device of array_api_strict
         xp = array_namespace(array)
         return np.asarray(array.to_device(xp.Device("CPU_DEVICE")))
+
+
+def wide_type(xp: Any, device: Any) -> Any:
+    """Double precision, or single where the device has no other."""
+    kinds = xp.__array_namespace_info__().dtypes(device=device, kind="real floating")
+    return kinds.get("float64", xp.float32)

@@ -87,7 +87,7 @@ default='uniform'
     max_epochs : int, default=200
     tol : float, default=1e-4
         Training stops when the loss, or the score on rows held out, has not improved by more than
-        this in `n_iter_no_change` epochs in a row.
+        this in more than `n_iter_no_change` epochs in a row.
     n_iter_no_change : int, default=10
     early_stopping : bool, default=False
         Whether to hold out rows, stop by their accuracy, and keep the best epoch's network.
@@ -103,7 +103,8 @@ default='uniform'
     warm_start : bool, default=False
         Whether `fit` starts from the network of the last fit.
     device : {'cuda', None}, default=None
-        'cuda' moves NumPy's rows to a GPU by CuPy. Rows that are CuPy arrays stay there anyway.
+        'cuda' moves NumPy's rows to a GPU by CuPy for training, and those to predict then. Rows
+        that are CuPy arrays stay there anyway.
     random_state : int, RandomState instance or None, default=None
         For the first weights, the order of rows, and the rows held out.
     verbose : bool, default=False
@@ -123,7 +124,7 @@ default='uniform'
         Mean prior of the batches of each epoch.
     prior_lambda_min_ : float
         Between 0 and 1: one less the rate at which the responsibility map converges on the training
-        rows; near zero, classes look alike.
+        rows; near zero, classes look alike. Only `fit` leaves it.
     loss_curve_, loss_ : list of float, float
         Penalised loss of each epoch, nats per row, and the last one.
     best_loss_ : float or None
@@ -137,7 +138,7 @@ default='uniform'
     prior_estimate_ : PriorEstimate
         Only of what `adapt` returns.
     n_layers_, n_outputs_, out_activation_
-        As in scikit-learn.
+        As in scikit-learn, but two classes have two outputs here, and 'softmax', too.
     n_features_in_, feature_names_in_
         As everywhere.
 

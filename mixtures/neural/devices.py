@@ -18,7 +18,8 @@ class NetworkDeviceMixin:
         Returns
         -------
         host : object
-            An estimator of the same parameters and predictions.
+            An estimator of the same parameters. It predicts with NumPy, also where ``device`` is
+            'cuda': predictions are made where the network is.
 
         Raises
         ------

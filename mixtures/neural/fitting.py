@@ -12,7 +12,6 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..core.discriminants import Array
-from .backend import one_blas_thread
 from .batches import Order, TrainingRows, cut
 from .training import Patience, Trainer
 
@@ -54,6 +53,7 @@ def run_epochs(
     patience = Patience(estimator.tol, estimator.n_iter_no_change)
     record, best, kept = Record(), -np.inf, trainer.theta
     first_penalty = trainer.penalty()
+    what = "training loss" if score is None else "validation score"
     for epoch in range(1, estimator.max_epochs + 1):
         append_epoch(record, trainer, rows, order, batches)
         trainer.schedule.end_epoch(epoch)
@@ -67,9 +67,9 @@ def run_epochs(
             patience.again()
             stalled = False
         if stalled or asked:
-            what = "training loss" if score is None else "validation score"
+            asked = not stalled
             record.reason = (
-                f"The {what} did not improve by more than tol={estimator.tol:g} for "
+                f"The {what} did not improve by more than tol={estimator.tol:g} for more than "
                 f"{estimator.n_iter_no_change} epochs."
                 if stalled
                 else "A callback asked to stop."
@@ -77,7 +77,14 @@ def run_epochs(
             break
     else:
         record.reason = f"max_epochs={estimator.max_epochs} was reached."
-        _warn(record, estimator)
+        asked = False
+        _warn(
+            f"{record.reason} The {what} was not given the time to fail to improve by more than "
+            f"tol={estimator.tol:g} for {estimator.n_iter_no_change} epochs. Use more epochs, or a "
+            "larger learning rate."
+        )
+    if asked:
+        _warn(f"{record.reason} Training has ended after {record.n_epochs} epochs.")
     if score is not None:
         trainer.theta = kept
     _warn_if_diverged(record, trainer, first_penalty)
@@ -88,8 +95,7 @@ def append_epoch(
     record: Record, trainer: Trainer, rows: TrainingRows, order: Order, batches: list[slice]
 ) -> None:
     """One epoch, and what it showed."""
-    # Numbers that are none are reported here, once and for all.
-    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # reported here, once and for all
         result = trainer.epoch(rows, order, batches)
         finite = bool(trainer.backend.xp.all(trainer.backend.xp.isfinite(trainer.theta)))
     if not (np.isfinite(result.loss) and finite):
@@ -106,21 +112,15 @@ def _warn_if_diverged(record: Record, trainer: Trainer, first_penalty: float) ->
     """A loss that is far above that of equal posteriors with the weights training started from."""
     loss, guess = record.losses[-1], math.log(trainer.network.sizes[-1])
     if loss > 2.0 * guess + first_penalty:
-        warnings.warn(
+        _warn(
             f"Training has ended with a loss of {loss:.3g} nats per row, where a guess has "
             f"{guess:.3g}: with a learning rate of {trainer.schedule.rate:g} it has diverged, or "
             "has just begun. Use a smaller learning_rate_init, more epochs, or scale the features, "
             "with StandardScaler for instance.",
-            ConvergenceWarning,
-            stacklevel=6,
+            deeper=1,
         )
 
 
-def _warn(record: Record, estimator: Any) -> None:
-    warnings.warn(
-        f"{record.reason} The loss, {record.losses[-1]:.6g}, was still falling by more than "
-        f"tol={estimator.tol:g} within {estimator.n_iter_no_change} epochs. Use more epochs, or a "
-        "larger learning rate.",
-        ConvergenceWarning,
-        stacklevel=6,
-    )
+def _warn(message: str, deeper: int = 0) -> None:
+    # From the user's call: fit, scikit-learn's wrapper, _fit, run_epochs, this.
+    warnings.warn(message, ConvergenceWarning, stacklevel=6 + deeper)

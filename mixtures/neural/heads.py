@@ -29,6 +29,10 @@ class Head(ABC):
     def start(self, estimator: Any, shares: Array, classes: np.ndarray) -> Start:
         """Where its prior starts, given the shares of the classes in training."""
 
+    def has_pseudo_rows(self, estimator: Any) -> bool:
+        """Whether a Dirichlet prior counts rows, so that weights of rows have a unit."""
+        return False
+
     def log_prior_of_logits(self, last: Array, shares: Array) -> Array:
         """The prior (K,) that turns exponentials of logits into posteriors, as logarithms.
 
@@ -65,6 +69,9 @@ class Fixed(Head):
 
 class Responsible(Head):
     """A prior estimated from each batch."""
+
+    def has_pseudo_rows(self, estimator: Any) -> bool:
+        return bool(np.any(np.asarray(estimator.prior_concentration) != 1.0))
 
     def layer(self, estimator: Any, classes: np.ndarray) -> ResponsibleSoftmax:
         given = estimator.prior_concentration

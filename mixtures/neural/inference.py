@@ -38,7 +38,7 @@ def logits_of(network: Network, layers: Any, backend: Backend, X: Any) -> Any:
         return backend.xp.concat([block(rows) for rows in blocks])
     pool = OrderedPool(min(len(blocks), resolve_n_threads(None)))
     try:
-        with one_blas_thread():
+        with one_blas_thread:
             return np.concatenate(list(pool.map(block, blocks)))
     finally:
         pool.close()
@@ -99,8 +99,9 @@ class NetworkInferenceMixin:
     def decision_function(self, X: Any) -> Any:
         """Logits under the shares that `predict_prior` says, in nats.
 
-        For ``predict_prior='uniform'`` these are the logits of the network itself, but for
-        ``head='softmax'``, where the logarithms of the shares in training are taken off.
+        For ``predict_prior='uniform'`` these are the logits of the network itself, plus the
+        logarithms of weights of classes that are costs; for ``head='softmax'`` less the logarithms
+        of the shares in training.
 
         Parameters
         ----------
@@ -141,7 +142,8 @@ class NetworkInferenceMixin:
         """A (n, K), where it was computed."""
         check_is_fitted(self)
         X = read_rows(self, X, reset=False)
-        backend = backend_of(X, self.device)
+        # Where the network is: a pickle of one from a GPU also predicts where there is none.
+        backend = backend_of(X, self.device if is_foreign(self.coefs_[0]) else None)
         rows = X if sparse.issparse(X) else backend.put(X)
         layers = [
             (backend.put(W), backend.put(b))
@@ -172,7 +174,7 @@ class NetworkInferenceMixin:
                     f"{prior!r}."
                 )
             return shifts.uniform if prior == "uniform" else shifts.to(self.class_prior_)
-        shares = check_prior(name, prior, self.classes_)
+        shares = check_prior(name, to_host(prior), self.classes_)
         unknown = (shares > 0) & ~shifts.known
         if unknown.any():
             raise ValueError(

@@ -21,6 +21,10 @@ class Optimiser(ABC):
     def step(self, gradient: Any, rate: float) -> Any:
         """What to add to the parameters."""
 
+    @abstractmethod
+    def resumed(self, last: Optimiser, put: Any) -> Optimiser:
+        """Go on with the state of another of the same kind, whose arrays `put` takes over."""
+
     def to_host(self) -> Self:
         """The same state in NumPy's arrays."""
         twin = copy.copy(self)
@@ -53,6 +57,11 @@ class Adam(Optimiser):
         step /= scale
         return step
 
+    def resumed(self, last: Optimiser, put: Any) -> Adam:
+        if isinstance(last, Adam):
+            self.t, self.m, self.v = last.t, put(last.m), put(last.v)
+        return self
+
 
 class Descent(Optimiser):
     """Gradient descent with momentum, Nesterov's (Sutskever et al. 2013) or the plain one."""
@@ -65,6 +74,11 @@ class Descent(Optimiser):
         change = -rate * gradient
         self.velocity = self.momentum * self.velocity + change
         return self.momentum * self.velocity + change if self.nesterov else self.velocity
+
+    def resumed(self, last: Optimiser, put: Any) -> Descent:
+        if isinstance(last, Descent):
+            self.velocity = put(last.velocity)
+        return self
 
 
 class Constant:

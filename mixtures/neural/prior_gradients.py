@@ -88,10 +88,10 @@ class Implicit(PriorGradient):
 
     def backward(self, batch: Batch, path: Any, log_posterior: Any, cotangent: Any) -> Any:
         xp, mu = batch.xp, path[-1, :]
-        identity = xp.eye(mu.shape[0], dtype=mu.dtype, device=batch.device)
-        transform = xp.exp(mu)[:, None] * batch.solve(log_posterior, identity)
         here = mu[None, :]
-        found, v = batch.backward(here, here, mu, cotangent, transform)
+        _, v = batch.backward(here[:0, :], here[:0, :], mu, cotangent)
+        total = xp.exp(mu) * batch.solve(log_posterior, v)
+        found, v = batch.backward(here, here, mu, cotangent, total)
         return found, 0.0 * v
 
 

@@ -38,17 +38,21 @@ class EpochProgress:
     def epoch(self, record: Record) -> bool:
         """Report an epoch; whether a callback asks to stop."""
         if self._verbose:
-            score = f", validation score {record.scores[-1]:.4f}" if record.scores else ""
-            print(f"Epoch {record.n_epochs}: loss {record.losses[-1]:.6f}{score}")
+            print(line_of(record))
         if self._context is None:
             return False
         task = self._context.subcontext(task_name="epoch")
         task.call_on_fit_task_begin(**self._arguments)
         return bool(
             task.call_on_fit_task_end(
-                **self._arguments, reconstruction_attributes=lambda: self._attributes(record)
+                **self._arguments, reconstruction_attributes=lambda: self._public(record)
             )
         )
+
+    def _public(self, record: Record) -> dict[str, Any]:
+        found = self._attributes(record)
+        del found["saved"]
+        return found
 
     def end(self, attributes: dict[str, Any]) -> None:
         """The fit is done and its attributes are in place."""
@@ -56,3 +60,9 @@ class EpochProgress:
             self._context.call_on_fit_task_end(
                 **self._arguments, reconstruction_attributes=lambda: attributes
             )
+
+
+def line_of(record: Record) -> str:
+    """What `verbose` prints of the last epoch."""
+    score = f", validation score {record.scores[-1]:.4f}" if record.scores else ""
+    return f"Epoch {record.n_epochs}: loss {record.losses[-1]:.6f}{score}"

@@ -10,9 +10,14 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import validate_data
 
 from ..core.discriminants import Array
-from ..core.validation import FLOATS, check_sample_weight, refuse_lazy_array
+from ..core.validation import (
+    FLOATS,
+    check_sample_weight,
+    normalise_weights,
+    refuse_lazy_array,
+)
 from ..label_shift.training import check_labels, positions
-from .backend import Backend, backend_of, is_foreign, to_host
+from .backend import Backend, backend_of, is_foreign, to_host, wide_type
 from .batches import TrainingRows
 from .class_weights import ClassWeights
 
@@ -35,16 +40,20 @@ class TrainingData(NamedTuple):
         """What the parameter means for these rows."""
         return ClassWeights.read(class_weight, self.classes, self.classes[self.labels], self.weight)
 
-    def weighted(self, class_weights: ClassWeights) -> TrainingData:
-        """With the weights of their classes, without rows that then weigh nothing."""
-        weight = class_weights.of_rows(self.labels, self.weight)
+    def weighted(self, class_weights: ClassWeights, has_prior: bool) -> TrainingData:
+        """With the weights of their classes, without rows that then weigh nothing.
+
+        Weights have no unit unless there are pseudo-rows, and become numbers near one.
+        """
+        weight = normalise_weights(class_weights.of_rows(self.labels, self.weight), has_prior)
         data = self._replace(weight=weight)
         return data if weight is None or (weight > 0).all() else data.take(np.flatnonzero(weight))
 
     def rows(self) -> TrainingRows:
         """On the device."""
         put = self.backend.put
-        weight = None if self.weight is None else put(self.weight)
+        wide = np.float64 if self.backend.is_host else wide_type(*self.backend[:2])
+        weight = None if self.weight is None else put(self.weight, wide)
         X = self.X if sparse.issparse(self.X) else put(self.X)
         return TrainingRows(self.backend, X, self.backend.put_indices(self.labels), weight)
 
@@ -111,9 +120,13 @@ def read_rows(estimator: Any, X: Any, *, reset: bool) -> Any:
         return validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, reset=reset)
     backend = backend_of(X, None)
     xp = backend.xp
-    if not xp.isdtype(X.dtype, "real floating"):
-        X = xp.astype(X, xp.float64)
     name = type(estimator).__name__
+    if xp.isdtype(X.dtype, "complex floating"):
+        raise ValueError(f"Complex data not supported: {name} expects real numbers in X.")
+    if hasattr(X, "detach"):  # PyTorch would keep the history of every update
+        X = X.detach()
+    if X.dtype not in (xp.float32, xp.float64):  # integers, and floats of half a precision
+        X = xp.astype(X, wide_type(xp, X.device))
     if X.ndim != 2 or 0 in X.shape:
         raise ValueError(
             f"{name} expects X of shape (n_samples, n_features) with one of each at least, but "

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from .._compat import array_namespace
 from ..proportions._densities import log_sum_exp
 from ._batch import Batch, DeviceBatch, HostBatch
+from .backend import wide_type
 from .prior_gradients import PRIOR_GRADIENTS
 
 
@@ -217,14 +218,10 @@ def shares_of(xp: Any, like: Any, w: Any, pseudo: Any) -> tuple[Any, Any]:
     if w is None:
         w = xp.ones(n, **options)
     w = xp.astype(w, options["dtype"], copy=False)
+    largest = xp.maximum(xp.max(w), xp.max(pseudo))  # of numbers whose sum may have none
+    w, pseudo = w / largest, pseudo / largest
     total = xp.sum(w) + xp.sum(pseudo)
     return w / total, pseudo / total
-
-
-def wide_type(xp: Any, device: Any) -> Any:
-    """Double precision, or single where the device has no other."""
-    kinds = xp.__array_namespace_info__().dtypes(device=device, kind="real floating")
-    return kinds.get("float64", xp.float32)
 
 
 def batch_of(xp: Any, logits: Any, share: Any, pseudo: Any) -> Batch:

@@ -48,7 +48,9 @@ class Carried(Start):
         self.log_prior = log_new - log_new.max()
 
     def resumed(self, last: Start) -> Start:
-        return last
+        if isinstance(last, Carried):
+            self.log_prior = last.log_prior
+        return self
 
 
 def _log_sum(values: Array) -> float:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from functools import partial
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.callback import with_callbacks
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, column_or_1d
 
 from .._compat import check_constraints
 from ..core.discriminants import Array
 from ..core.transaction import all_or_nothing
 from ..label_shift.shares import check_prior
-from .backend import to_host
+from .backend import one_blas_thread, to_host
 from .batches import Order, TrainingRows, cut
 from .class_weights import ClassWeights
 from .fitting import Record, append_epoch, run_epochs
@@ -24,10 +25,10 @@ from .heads import HEADS
 from .held_out import score_on, split
 from .network import Network
 from .optimisers import Optimiser, optimiser_of, schedule_of
-from .progress import EpochProgress
+from .progress import EpochProgress, line_of
 from .reading import TrainingData, read_training
 from .starts import Start
-from .trained import prior_on
+from .trained import prior_on, smallest_eigenvalue
 from .training import Trainer
 
 
@@ -66,7 +67,7 @@ class NetworkTrainingMixin:
         ValueError
             For bad rows, labels, weights or parameters, and if training diverges.
         """
-        with all_or_nothing(self):
+        with all_or_nothing(self), one_blas_thread:
             self._fit(X, y, sample_weight)
         return self
 
@@ -80,9 +81,9 @@ class NetworkTrainingMixin:
                 f"warm_start expects the classes of the last fit, {self.classes_.tolist()}, but y "
                 f"has {data.classes.tolist()}. Use rows of all of them, or warm_start=False."
             )
-        rng = check_random_state(self.random_state)
+        rng = self._own_rng()
         weights, counts = data.class_weights(self.class_weight), data.counts
-        data = data.weighted(weights)
+        data = data.weighted(weights, self._has_pseudo_rows())
         kept, held_out = data, None
         if self.early_stopping:
             kept, held_out = split(data, self.validation_fraction, rng)
@@ -94,6 +95,7 @@ class NetworkTrainingMixin:
         trained_on = rows if held_out is None else kept.rows()
         record = run_epochs(self, trainer, trained_on, rng, score, progress.epoch)
         found = attributes(record)
+        found["prior_lambda_min_"] = smallest_eigenvalue(found.pop("saved"))
         self.__dict__.pop("prior_estimate_", None)
         self.__dict__.update(found)  # the one point at which a fit shows
         progress.end(found)
@@ -115,14 +117,16 @@ class NetworkTrainingMixin:
         -------
         self : object
             `class_prior_` is of all rows so far; the other attributes about the prior are worked
-            out on the rows of this call.
+            out on the rows of this call, but for `prior_lambda_min_`, which only `fit` leaves.
+            Parameters may have changed since the last call; moments of the gradient are kept as
+            long as the solver is the same. Callbacks are not told of it.
 
         Raises
         ------
         ValueError
             As `fit`, and for labels that are not among the classes.
         """
-        with all_or_nothing(self):
+        with all_or_nothing(self), one_blas_thread:
             self._partial_fit(X, y, classes, sample_weight)
         return self
 
@@ -142,14 +146,14 @@ class NetworkTrainingMixin:
         classes = self._classes(classes, again)
         data = read_training(self, X, y, sample_weight, reset=not again, classes=classes)
         memory = copy.deepcopy(self._memory) if again else None
-        rng = check_random_state(self.random_state) if memory is None else memory.rng
+        rng = self._own_rng() if memory is None else memory.rng
         counts = data.counts + (0.0 if memory is None else memory.counts)
         weights = data.class_weights(self.class_weight)
-        data = data.weighted(weights)
+        data = data.weighted(weights, self._has_pseudo_rows())
         trainer = self._trainer(data, counts, rng, again, weights)
         record = Record(reason="partial_fit trains for one epoch.")
         if memory is not None:
-            trainer.optimiser = memory.optimiser
+            trainer.optimiser = trainer.optimiser.resumed(memory.optimiser, data.backend.put)
             trainer.start = trainer.start.resumed(memory.start)
             trainer.rows_seen = self.t_
             record.losses, record.priors = [*self.loss_curve_], [*self.prior_curve_]
@@ -157,9 +161,21 @@ class NetworkTrainingMixin:
         rows = data.rows()
         batches = cut(rows.n_rows, self.batch_size, self.drop_last)
         append_epoch(record, trainer, rows, Order(rows.n_rows, self.shuffle, rng), batches)
-        self.__dict__.pop("prior_estimate_", None)
+        if self.verbose:
+            print(line_of(record))
         found = self._attributes(trainer, rows, rng, counts, classes, weights, record)
+        del found["saved"]
+        for name in ("prior_estimate_", "prior_lambda_min_"):
+            self.__dict__.pop(name, None)
         self.__dict__.update(found)
+
+    def _own_rng(self) -> np.random.RandomState:
+        """A generator that nobody else has; `random_state` says how it starts."""
+        rng = check_random_state(self.random_state)
+        return np.random.RandomState(rng.randint(np.iinfo(np.int32).max))
+
+    def _has_pseudo_rows(self) -> bool:
+        return HEADS[self.head].has_pseudo_rows(self)
 
     def _classes(self, classes: Any, again: bool) -> np.ndarray:
         """All classes, those of the first call."""
@@ -168,7 +184,7 @@ class NetworkTrainingMixin:
                 "The first call of partial_fit expects classes, all labels that there will be, but "
                 "got None. Pass np.unique of them."
             )
-        given = self.classes_ if classes is None else np.unique(classes)
+        given = self.classes_ if classes is None else np.unique(column_or_1d(classes))
         if again and not np.array_equal(given, self.classes_):
             raise ValueError(
                 f"partial_fit expects the classes of the first call, {self.classes_.tolist()}, but "
@@ -183,12 +199,7 @@ class NetworkTrainingMixin:
         weights: ClassWeights,
     ) -> Trainer:  # fmt: skip
         """A network to train: the one at hand if `again`, or a new one."""
-        hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes)).tolist()
-        if not all(isinstance(units, int) and units > 0 for units in hidden):
-            raise ValueError(
-                f"hidden_layer_sizes should be positive integers, the units of each hidden layer, "
-                f"but got {self.hidden_layer_sizes!r}."
-            )
+        hidden = _units(self.hidden_layer_sizes)
         if not isinstance(self.predict_prior, str):
             check_prior("predict_prior", self.predict_prior, data.classes)
         network = Network((data.X.shape[1], *hidden, len(data.classes)), self.activation)
@@ -264,9 +275,21 @@ class NetworkTrainingMixin:
         shuffle: bool | str
         t_: int
         validation_fraction: float
+        verbose: bool
         warm_start: bool
         activation: str
         _memory: Memory
+
+
+def _units(sizes: Any) -> list[int]:
+    """Units of each hidden layer, or ValueError."""
+    units = [sizes] if np.ndim(sizes) == 0 else list(sizes)
+    if not all(isinstance(u, Integral) and not isinstance(u, bool) and int(u) > 0 for u in units):
+        raise ValueError(
+            f"hidden_layer_sizes should be positive integers, the units of each hidden layer, but "
+            f"got {sizes!r}."
+        )
+    return [int(u) for u in units]
 
 
 def _shares(counts: Array) -> Array:

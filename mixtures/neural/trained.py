@@ -11,7 +11,7 @@ from .backend import to_host
 from .batches import TrainingRows
 from .heads import Head
 from .inference import logits_of
-from .responsible import batch_of, shares_of
+from .responsible import SavedResponsible, batch_of, shares_of
 from .shifts import Shifts
 from .training import Trainer
 
@@ -20,6 +20,8 @@ def prior_on(
     head: Head, trainer: Trainer, rows: TrainingRows, learnt: Array, cost: Array, n_batches: int
 ) -> dict[str, Any]:
     """Fitted attributes about the prior, on all rows of training with the final network.
+
+    And, as "saved", what the layer leaves behind.
 
     The layer is applied as to a batch, from the same start. Pseudo-rows are as many times more as
     there are batches, so that they have the share of the whole that they had in training. `learnt`
@@ -37,20 +39,21 @@ def prior_on(
     return {
         "log_prior_": log_prior,
         "prior_": np.exp(log_prior),
-        "prior_lambda_min_": smallest_eigenvalue(saved.log_posterior, batch.share),
+        "saved": saved,
         "_shifts": Shifts.of(saved.log_prior, log_prior, learnt, cost),
     }
 
 
-def smallest_eigenvalue(log_posterior: Array, share: Array) -> float:
-    """Of ``M = diag(1 / pi) S' diag(share) S``, pi the mean of the posterior S (n, K).
+def smallest_eigenvalue(saved: SavedResponsible) -> float:
+    """Of ``M = diag(1 / pi) (S' diag(share) S + diag(pseudo))``, pi the prior that comes out.
 
     One less the rate at which the responsibility map converges here; zero says that classes cannot
     be told apart. M is similar to a symmetric matrix, whose eigenvalues are between 0 and 1.
     """
-    half = np.exp(log_posterior) * np.sqrt(share)[:, None]
+    batch = saved.batch
+    half = np.exp(saved.log_posterior) * np.sqrt(batch.share)[:, None]
     H = half.T @ half
-    pi = H.sum(axis=1)  # rows of S sum to one
+    pi = H.sum(axis=1) + batch.pseudo  # rows of S sum to one
     scale = 1.0 / np.sqrt(np.where(pi > 0, pi, 1.0))
-    found = np.linalg.eigvalsh(scale[:, None] * H * scale)
+    found = np.linalg.eigvalsh(scale[:, None] * (H + np.diag(batch.pseudo)) * scale)
     return float(min(max(found[0], 0.0), 1.0))

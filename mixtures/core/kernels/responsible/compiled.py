@@ -16,10 +16,10 @@ _LINE, _ROWS = "float64[::1]", "float64[:, ::1]"
 _forward = compiled(drivers.forward, f"float64({_ROWS}, {_LINE}, {_LINE}, {_ROWS}, {_ROWS})")
 _backward = compiled(
     drivers.backward,
-    f"boolean({_ROWS}, {_LINE}, {_ROWS}, {_ROWS}, {_LINE}, {_ROWS}, {_ROWS}, float64, {_ROWS}, "
+    f"boolean({_ROWS}, {_LINE}, {_ROWS}, {_ROWS}, {_LINE}, {_ROWS}, {_LINE}, float64, {_ROWS}, "
     f"{_LINE})",
 )
-_NONE = np.empty((0, 0))
+_OWN = np.empty(0)
 
 
 def forward(logits, share, pseudo, log_start, n_iter):
@@ -32,15 +32,15 @@ def forward(logits, share, pseudo, log_start, n_iter):
     return plain.forward(logits, share, pseudo, log_start, n_iter)
 
 
-def backward(logits, share, here, there, last, cotangent, transform=None):
+def backward(logits, share, here, there, last, cotangent, given=None):
     """Cotangents of the logits and of the first prior; see `plain.backward`."""
     values, cotangent = _read(logits), _read(cotangent)
     pulled, v = np.empty(values.shape), np.empty(values.shape[1])
-    first = _NONE if transform is None else _read(transform)
+    first = _OWN if given is None else _read(given)
     here, there, last = _read(here), _read(there), _read(last)
     if _backward(values, _read(share), here, there, last, cotangent, first, LEAST, pulled, v):
         return pulled, v
-    return plain.backward(logits, share, here, there, last, cotangent, transform)
+    return plain.backward(logits, share, here, there, last, cotangent, given)
 
 
 def _read(array):

@@ -79,7 +79,7 @@ def backward(
     here, there,  # IN, (m, k)
     last,  # IN, (k,)
     cotangent,  # IN, (n, k)
-    transform,  # IN, (k, k), or (0, 0) for none
+    given,  # IN, (k,), the cotangent of `last` to go on with, or (0,) for its own
     least,  # IN
     pulled,  # OUT, (n, k)
     v,  # OUT, (k,), cotangent of the first prior
@@ -104,9 +104,7 @@ def backward(
                 pulled[first + s, j] = d
                 q[j] += d
     for j in range(k):
-        v[j] = q[j]
-        if len(transform):
-            v[j] = (transform[j] * q).sum()
+        v[j] = given[j] if len(given) else q[j]
     fine = True
     for step in range(len(here) - 1, -1, -1):
         for j in range(k):

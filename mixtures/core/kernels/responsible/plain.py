@@ -27,20 +27,18 @@ def forward(logits, share, pseudo, log_start, n_iter):
         return np.array(path), log_softmax(logits + path[-1], axis=1)
 
 
-def backward(logits, share, here, there, last, cotangent, transform=None):
+def backward(logits, share, here, there, last, cotangent, given=None):
     """Pull a cotangent (n, K) of the log-posterior back through the priors that led to it.
 
     `here` and `there` (m, K): what m applications of the map were applied to, and what came out,
-    the last application last; the posterior is that under `last` (K,). `transform` (K, K) is
-    applied to the cotangent of `last` first. Returns the cotangents of the logits (n, K) and of
-    the first prior (K,), of `last` itself if m is zero.
+    the last application last; the posterior is that under `last` (K,). What goes back through them
+    is the cotangent of `last`, or the one that is `given` (K,). Returns the cotangents of the
+    logits (n, K) and of the first prior (K,), of `last` itself if m is zero.
     """
     logits, cotangent = np.asarray(logits, np.float64), np.asarray(cotangent, np.float64)
     posterior = np.exp(log_softmax(logits + last, axis=1))
     pulled = cotangent - posterior * cotangent.sum(axis=1, keepdims=True)
-    v = pulled.sum(axis=0)
-    if transform is not None:
-        v = transform @ v
+    v = pulled.sum(axis=0) if given is None else np.asarray(given, np.float64)
     with np.errstate(divide="ignore"):  # rows of weight zero
         log_share = np.log(share)[:, None]
     for mu, mu_next in zip(here[::-1], there[::-1], strict=True):
