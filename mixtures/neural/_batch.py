@@ -42,15 +42,19 @@ class Batch(ABC):
         Returns the cotangents of the logits (n, K) and of the first prior (K,).
         """
 
-    def solve(self, log_posterior: Any, b: Any) -> Any:
-        """``inv(H) b`` (K,), ``H = S' diag(share) S + diag(pseudo)`` with the posterior S.
+    def information(self, log_prior: Any) -> Any:
+        """``H = S' diag(share) S + diag(pseudo)`` (K, K) with the posterior S under a prior."""
+        xp = self.xp
+        half = xp.exp(self.forward(log_prior, 0)[1]) * xp.sqrt(self.share)[:, None]
+        H = half.T @ half
+        return H + xp.eye(H.shape[0], dtype=H.dtype, device=self.device) * self.pseudo
+
+    def solve(self, log_prior: Any, b: Any) -> Any:
+        """``inv(H) b`` (K,), with the `information` H.
 
         H is scaled to a unit diagonal first: classes may be as rare as they like.
         """
-        xp = self.xp
-        half = xp.exp(log_posterior) * xp.sqrt(self.share)[:, None]
-        H = half.T @ half
-        H = H + xp.eye(H.shape[0], dtype=H.dtype, device=self.device) * self.pseudo
+        xp, H = self.xp, self.information(log_prior)
         scale = 1.0 / xp.sqrt(xp.linalg.diagonal(H))[:, None]
         return (scale * xp.linalg.solve(scale * H * scale.T, scale * b[:, None]))[:, 0]
 

@@ -6,12 +6,10 @@ rows in CuPy, or any other namespace of the array-API standard, stay where they 
 
 from __future__ import annotations
 
-import threading
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
-from threadpoolctl import ThreadpoolController
 
 from .._compat import array_namespace
 
@@ -40,39 +38,6 @@ class Backend(NamedTuple):
 
     def put_indices(self, array: np.ndarray) -> Any:
         return array if self.is_host else self.put(array, self.xp.int64)
-
-
-class OneBlasThread:
-    """A context in which matrix products of NumPy are made by one thread.
-
-    OpenBLAS cuts a product otherwise for every number of threads, and a network would have other
-    last bits on every machine. Threads of our own, with blocks of their own, leave bits alone.
-
-    The limit is one for the whole process. So the first who enters sets it, and the last who leaves
-    takes it back: threads that each restored what they had found would leave it set for ever.
-    """
-
-    def __init__(self) -> None:
-        self._lock, self._inside = threading.Lock(), 0
-        self._controller: ThreadpoolController | None = None
-        self._limit: Any = None
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._inside == 0:
-                if self._controller is None:  # it looks at all libraries: 7 ms
-                    self._controller = ThreadpoolController()
-                self._limit = self._controller.limit(limits=1, user_api="blas")
-            self._inside += 1
-
-    def __exit__(self, *_: Any) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._limit.restore_original_limits()
-
-
-one_blas_thread = OneBlasThread()
 
 
 def is_foreign(X: Any) -> bool:

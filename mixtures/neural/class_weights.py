@@ -15,6 +15,9 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
 from ..core.discriminants import Array
+from ..core.validation import normalise_weights
+
+TINY = 2.0**-300  # of weights that no count of rows reaches; beyond, sums are no numbers
 
 
 class ClassWeights(NamedTuple):
@@ -55,12 +58,28 @@ class ClassWeights(NamedTuple):
             )
         return cls(factors, True, is_cost)
 
-    def of_rows(self, labels: np.ndarray, weight: Array | None) -> Array | None:
-        """(n,), what rows count, or None where that is one for all."""
+    def of_rows(self, labels: np.ndarray, weight: Array | None, has_prior: bool) -> Array | None:
+        """(n,), what rows count, or None where that is one for all.
+
+        Without pseudo-rows weights have no unit, and are brought near one before they meet.
+        """
+        factors = self.factors
+        if not has_prior:
+            factors, weight = factors / factors.max(), normalise_weights(weight, False)
         if not self.is_given:
-            return weight
-        own = self.factors[labels]
-        return own if weight is None else own * weight
+            own = weight
+        elif weight is None:
+            own = factors[labels]
+        else:
+            with np.errstate(over="ignore", under="ignore"):
+                own = factors[labels] * weight
+        if has_prior and own is not None and not TINY < own.max() < 1.0 / TINY:
+            raise ValueError(
+                f"prior_concentration counts pseudo-rows against rows, but the largest weight of a "
+                f"row, with that of its class, is {own.max():g}. Divide sample_weight or "
+                "class_weight by a constant, or use prior_concentration=1."
+            )
+        return own
 
     def first_biases(self, shares: Array, log_start: Array, n_iter: int) -> Array | float:
         """(K,), biases of the logits that a training with weights starts from.

@@ -119,7 +119,7 @@ default='uniform'
         t, weighted shares of the classes in training.
     prior_, log_prior_ : ndarray of shape (n_classes,)
         The prior that logits belong to, and its logarithm: the layer's own on all of training with
-        the final network; for ``head='softmax'`` the shares in training.
+        the final network; for ``head='softmax'`` the shares in training. Weights of classes count.
     prior_curve_ : ndarray of shape (n_iter_, n_classes)
         Mean prior of the batches of each epoch.
     prior_lambda_min_ : float

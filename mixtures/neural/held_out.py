@@ -20,9 +20,9 @@ def split(
     data: TrainingData, fraction: float, rng: np.random.RandomState
 ) -> tuple[TrainingData, TrainingData]:
     """Rows to train on, and rows held out, with the same shares of the classes."""
-    n, k = len(data.labels), len(data.classes)
-    n_out = ceil(fraction * n)
-    rows = np.bincount(data.labels, minlength=k)
+    n, n_out = len(data.labels), ceil(fraction * len(data.labels))
+    rows = np.unique_counts(data.labels).counts  # of classes that have any
+    k = len(rows)
     if min(n_out, n - n_out) < k or rows.min() < 2:
         raise ValueError(
             f"early_stopping expects two rows of every class, and at least {k} rows on either "

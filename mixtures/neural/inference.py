@@ -14,7 +14,8 @@ from ..core.discriminants import Array
 from ..core.threads import OrderedPool, resolve_n_threads
 from ..label_shift.shares import check_prior
 from ..proportions._densities import log_sum_exp
-from .backend import Backend, backend_of, is_foreign, one_blas_thread, to_host
+from .backend import Backend, backend_of, is_foreign, to_host
+from .blas import one_blas_thread
 from .network import Network
 from .reading import read_rows
 from .shifts import Shifts
@@ -150,7 +151,16 @@ class NetworkInferenceMixin:
             for W, b in zip(self.coefs_, self.intercepts_, strict=True)
         ]
         sizes = (self.n_features_in_, *(W.shape[1] for W in self.coefs_))
-        return backend, logits_of(Network(sizes, self.activation), layers, backend, rows)
+        with np.errstate(over="ignore", invalid="ignore"):  # reported here
+            found = logits_of(Network(sizes, self._activation), layers, backend, rows)
+            finite = backend.xp.isfinite(backend.xp.sum(found, axis=1))
+        if not bool(backend.xp.all(finite)):
+            row = int(backend.xp.argmin(backend.xp.astype(finite, backend.xp.int32)))
+            raise ValueError(
+                f"{type(self).__name__} expects rows whose logits are numbers, but those of row "
+                f"{row} of X overflow. Remove the row, or scale the features as in training."
+            )
+        return backend, found
 
     def _values(self, X: Any, prior: Any) -> tuple[Backend, Any]:
         """Logits (n, K) under given shares."""
@@ -205,7 +215,7 @@ class NetworkInferenceMixin:
         return float(accuracy_score(to_host(y), found, sample_weight=w))
 
     if TYPE_CHECKING:
-        activation: str
+        _activation: str
         device: str | None
         predict_prior: Any
         classes_: np.ndarray

@@ -23,17 +23,44 @@ class CrossEntropy:
     """
 
     def forward(self, log_posterior: Any, labels: Any, weight: Any = None) -> tuple[Any, Any]:
-        """The loss, an array without axes, of log-posteriors (n, K), labels (n,) from 0, w (n,)."""
+        """The loss, an array without axes, and what `backward` needs.
+
+        Parameters
+        ----------
+        log_posterior : array of shape (n_samples, n_classes)
+            In nats; -inf where a class is impossible.
+        labels : array of shape (n_samples,)
+            Numbers of classes, integers from 0.
+        weight : array of shape (n_samples,), default=None
+            Zero or more; rows of weight zero add nothing, whatever they say.
+
+        Raises
+        ------
+        ValueError
+            For labels that are no numbers of classes.
+        """
+        xp, k = namespace_of(log_posterior), log_posterior.shape[1]
+        known = xp.isdtype(labels.dtype, "integral")
+        if not known or int(xp.min(labels)) < 0 or int(xp.max(labels)) >= k:
+            raise ValueError(
+                f"CrossEntropy expects labels as integers from 0 to {k - 1}, but got {labels}."
+            )
+        return self.apply(log_posterior, labels, weight)
+
+    def apply(self, log_posterior: Any, labels: Any, weight: Any) -> tuple[Any, Any]:
+        """`forward` for labels that are known to be in order."""
         xp = namespace_of(log_posterior)
         n, k = log_posterior.shape
         hit = labels[:, None] == xp.arange(k, dtype=labels.dtype, device=labels.device)
         share: Any = 1.0 / n
+        counted = hit
         if weight is not None:
-            total = xp.sum(weight)  # zero in a batch of classes that weigh nothing
+            total = xp.sum(weight)  # zero in a batch of rows that weigh nothing
             share = (weight / xp.where(total > 0, total, xp.ones_like(total)))[:, None]
             share = xp.astype(share, log_posterior.dtype, copy=False)
-        # What is not asked for may be -inf, and would be NaN times zero.
-        own = xp.where(hit, log_posterior, xp.zeros_like(log_posterior[:1, :1]))
+            counted = hit & (share > 0)
+        # What does not count may be -inf, and would be NaN times zero.
+        own = xp.where(counted, log_posterior, xp.zeros_like(log_posterior[:1, :1]))
         loss = -xp.sum(own) * share if weight is None else -xp.sum(own * share)
         return loss, (xp.astype(hit, log_posterior.dtype), share)
 

@@ -28,6 +28,7 @@ class Network:
 
     def __init__(self, sizes: tuple[int, ...], activation: str) -> None:
         self.sizes = tuple(sizes)
+        self.activation = activation
         self._activation, self._dense = ACTIVATIONS[activation], Dense()
         self._shapes = list(pairwise(self.sizes))
         self._slices, at = [], 0

@@ -90,7 +90,7 @@ class Implicit(PriorGradient):
         xp, mu = batch.xp, path[-1, :]
         here = mu[None, :]
         _, v = batch.backward(here[:0, :], here[:0, :], mu, cotangent)
-        total = xp.exp(mu) * batch.solve(log_posterior, v)
+        total = xp.exp(mu) * batch.solve(mu, v)
         found, v = batch.backward(here, here, mu, cotangent, total)
         return found, 0.0 * v
 
@@ -115,7 +115,7 @@ def fixed_point(batch: Batch, log_start: Any) -> Any:
         if not float(xp.max(xp.abs(after - mu))) > 2.0 * eps:  # or no number: the loss shows it
             return mu
         residual = xp.exp(after) - xp.exp(mu)
-        y = batch.solve(batch.forward(mu, 0)[1], residual)
+        y = batch.solve(mu, residual)
         # y is the relative error of the weights, and the square of it what a step leaves.
         if not float(xp.max(xp.abs(y))) > CLOSE * math.sqrt(eps):
             return normalised(xp, mu + xp.log1p(y))

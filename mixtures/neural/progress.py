@@ -5,10 +5,10 @@ The tasks of the callbacks are fit -> epoch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from .._compat import has_callbacks
+from .attributes import Outcome
 from .fitting import Record
 
 
@@ -20,15 +20,15 @@ class EpochProgress:
     estimator : ResponsibleSoftmaxClassifier
     X, y, sample_weight : as passed to fit
         Handed on to callbacks.
-    attributes : callable
-        All fitted attributes, from a record of the epochs so far.
+    outcome : Outcome
+        What fitted attributes are made of.
     """
 
     def __init__(
         self, estimator: Any, X: Any, y: Any, sample_weight: Any,
-        attributes: Callable[[Record], dict[str, Any]],
+        outcome: Outcome,
     ) -> None:  # fmt: skip
-        self._verbose, self._attributes, self._context = estimator.verbose, attributes, None
+        self._verbose, self._outcome, self._context = estimator.verbose, outcome, None
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
         self._arguments = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         if has_callbacks(estimator):
@@ -45,14 +45,10 @@ class EpochProgress:
         task.call_on_fit_task_begin(**self._arguments)
         return bool(
             task.call_on_fit_task_end(
-                **self._arguments, reconstruction_attributes=lambda: self._public(record)
+                **self._arguments,
+                reconstruction_attributes=lambda: self._outcome.attributes(record, with_rate=False),
             )
         )
-
-    def _public(self, record: Record) -> dict[str, Any]:
-        found = self._attributes(record)
-        del found["saved"]
-        return found
 
     def end(self, attributes: dict[str, Any]) -> None:
         """The fit is done and its attributes are in place."""

@@ -13,7 +13,6 @@ from ..core.discriminants import Array
 from ..core.validation import (
     FLOATS,
     check_sample_weight,
-    normalise_weights,
     refuse_lazy_array,
 )
 from ..label_shift.training import check_labels, positions
@@ -45,7 +44,7 @@ class TrainingData(NamedTuple):
 
         Weights have no unit unless there are pseudo-rows, and become numbers near one.
         """
-        weight = normalise_weights(class_weights.of_rows(self.labels, self.weight), has_prior)
+        weight = class_weights.of_rows(self.labels, self.weight, has_prior)
         data = self._replace(weight=weight)
         return data if weight is None or (weight > 0).all() else data.take(np.flatnonzero(weight))
 
@@ -92,6 +91,11 @@ def read_training(
     y = check_labels(np.asarray(to_host(y)))
     check_consistent_length(X, y)
     w = check_sample_weight(to_host(sample_weight), len(y))
+    if w is not None and not np.isfinite(w.sum()):
+        raise ValueError(
+            f"sample_weight should have a sum that is a number, but its largest is {w.max():g}. "
+            "Divide it by a constant."
+        )
     known = np.unique(y if w is None else y[w > 0]) if classes is None else np.asarray(classes)
     if classes is None and len(known) < 2:
         raise ValueError(

@@ -151,7 +151,7 @@ class ResponsibleSoftmax:
                 f"concentration.shape == {self.concentration.shape}, but the logits have {k} "
                 "classes: expected one number, or one for each class."
             )
-        shares = shares_of(xp, logits, w, self.concentration - 1.0)
+        shares = shares_of(xp, logits.device, logits.shape, w, self.concentration - 1.0)
         return self.apply(batch_of(xp, logits, *shares), log_start)
 
     def apply(self, batch: Batch, log_start: Any) -> tuple[Any, SavedResponsible]:
@@ -160,6 +160,17 @@ class ResponsibleSoftmax:
         path, log_posterior = rule.forward(batch, log_start, self.n_iter)
         saved = SavedResponsible(path, log_posterior, batch)
         return batch.xp.astype(log_posterior, batch.logits.dtype, copy=False), saved
+
+    def prior_of(self, batch: Batch, log_start: Any) -> Any:
+        """The logarithm of the prior (n_classes,) that a batch known to be in order ends with."""
+        path, _ = PRIOR_GRADIENTS[self.gradient].forward(batch, log_start, self.n_iter)
+        last = path[-1, :]
+        return last - log_sum_exp(batch.xp, last, axis=0)
+
+    @property
+    def estimates(self) -> bool:
+        """Whether the prior depends on the batch."""
+        return self.n_iter > 0 or PRIOR_GRADIENTS[self.gradient].needs_prior
 
     def backward(self, saved: SavedResponsible, cotangent: Any) -> tuple[Any, dict[str, Any]]:
         """Pull a cotangent of the log-posterior back to the logits and to the start.
@@ -206,18 +217,20 @@ def check_concentration(concentration: ArrayLike) -> np.ndarray:
     return alpha
 
 
-def shares_of(xp: Any, like: Any, w: Any, pseudo: Any) -> tuple[Any, Any]:
+def shares_of(xp: Any, device: Any, shape: tuple[int, int], w: Any, pseudo: Any) -> tuple[Any, Any]:
     """What rows (n,) and pseudo-rows (K,) count, shares that sum to one together.
 
-    For logits `like` (n, K), row weights (n,) or None for ones, and pseudo-rows, a number or (K,);
-    in double precision where the device has it.
+    For logits of a shape (n, K), row weights (n,) or None for ones, and pseudo-rows, a number or
+    (K,); in double precision where the device has it.
     """
-    n, k = like.shape
-    options = {"dtype": wide_type(xp, like.device), "device": like.device}
-    pseudo = xp.broadcast_to(xp.asarray(pseudo, **options), (k,)) + 0.0
+    n, k = shape
+    dtype = np.float64 if xp is np else wide_type(xp, device)
+    pseudo = xp.asarray(pseudo, dtype=dtype, device=device) + xp.zeros(
+        k, dtype=dtype, device=device
+    )
     if w is None:
-        w = xp.ones(n, **options)
-    w = xp.astype(w, options["dtype"], copy=False)
+        w = xp.ones(n, dtype=dtype, device=device)
+    w = xp.astype(w, dtype, copy=False)
     largest = xp.maximum(xp.max(w), xp.max(pseudo))  # of numbers whose sum may have none
     w, pseudo = w / largest, pseudo / largest
     total = xp.sum(w) + xp.sum(pseudo)

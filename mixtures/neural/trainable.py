@@ -4,41 +4,31 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from functools import partial
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.callback import with_callbacks
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import check_random_state
 
 from .._compat import check_constraints
 from ..core.discriminants import Array
 from ..core.transaction import all_or_nothing
 from ..label_shift.shares import check_prior
-from .backend import one_blas_thread, to_host
+from .attributes import Memory, Outcome
+from .backend import to_host
 from .batches import Order, TrainingRows, cut
+from .blas import one_blas_thread
 from .class_weights import ClassWeights
 from .fitting import Record, append_epoch, run_epochs
 from .heads import HEADS
 from .held_out import score_on, split
 from .network import Network
-from .optimisers import Optimiser, optimiser_of, schedule_of
+from .optimisers import optimiser_of, schedule_of
 from .progress import EpochProgress, line_of
 from .reading import TrainingData, read_training
-from .starts import Start
-from .trained import prior_on, smallest_eigenvalue
 from .training import Trainer
-
-
-class Memory(NamedTuple):
-    """What `partial_fit` goes on from, besides the fitted attributes; never changed in place."""
-
-    optimiser: Optimiser
-    start: Start
-    rng: np.random.RandomState
-    counts: Array  # (K,), rows seen of each class, weighted
 
 
 class NetworkTrainingMixin:
@@ -81,21 +71,25 @@ class NetworkTrainingMixin:
                 f"warm_start expects the classes of the last fit, {self.classes_.tolist()}, but y "
                 f"has {data.classes.tolist()}. Use rows of all of them, or warm_start=False."
             )
-        rng = self._own_rng()
-        weights, counts = data.class_weights(self.class_weight), data.counts
-        data = data.weighted(weights, self._has_pseudo_rows())
+        rng, weights, counts = self._own_rng(), data.class_weights(self.class_weight), data.counts
+        data = self._weighted(data, weights)
         kept, held_out = data, None
         if self.early_stopping:
             kept, held_out = split(data, self.validation_fraction, rng)
-        trainer = self._trainer(data, counts, rng, again, weights)
+        learnt = counts * weights.factors
+        trainer = self._trainer(data, learnt, rng, again, weights)
         rows = data.rows()  # all, for what is worked out in the end
-        attributes = partial(self._attributes, trainer, rows, rng, counts, data.classes, weights)
-        progress = EpochProgress(self, X, y, sample_weight, attributes)
-        score = None if held_out is None else score_on(held_out, trainer)
         trained_on = rows if held_out is None else kept.rows()
+        outcome = Outcome(
+            HEADS[self.head], trainer, rows, self._rows_in_batch(trained_on), data.classes, counts,
+            learnt, weights, rng,
+        )  # fmt: skip
+        progress = EpochProgress(self, X, y, sample_weight, outcome)
+        score = None if held_out is None else score_on(held_out, trainer)
         record = run_epochs(self, trainer, trained_on, rng, score, progress.epoch)
-        found = attributes(record)
-        found["prior_lambda_min_"] = smallest_eigenvalue(found.pop("saved"))
+        if held_out is not None:  # moments belong to the last epoch's weights, not the best one's
+            trainer.optimiser = optimiser_of(self)
+        found = outcome.attributes(record)
         self.__dict__.pop("prior_estimate_", None)
         self.__dict__.update(found)  # the one point at which a fit shows
         progress.end(found)
@@ -116,8 +110,9 @@ class NetworkTrainingMixin:
         Returns
         -------
         self : object
-            `class_prior_` is of all rows so far; the other attributes about the prior are worked
-            out on the rows of this call, but for `prior_lambda_min_`, which only `fit` leaves.
+            `class_prior_` is of all rows so far. The layer's own prior is that of the rows of this
+            call or, if they are fewer than 4096, a mean with that of earlier calls, in which each
+            counts nine tenths of the next. Only `fit` leaves `prior_lambda_min_`.
             Parameters may have changed since the last call; moments of the gradient are kept as
             long as the solver is the same. Callbacks are not told of it.
 
@@ -140,21 +135,23 @@ class NetworkTrainingMixin:
         if isinstance(self.class_weight, str):
             raise ValueError(
                 "partial_fit expects class_weight as a dict or None, but got 'balanced': the "
-                "shares of classes that have not come yet are unknown. Pass a dict."
+                "shares of classes that have not come yet are unknown. Weigh rows by sample_weight."
             )
         again = hasattr(self, "coefs_")
         classes = self._classes(classes, again)
         data = read_training(self, X, y, sample_weight, reset=not again, classes=classes)
-        memory = copy.deepcopy(self._memory) if again else None
-        rng = self._own_rng() if memory is None else memory.rng
-        counts = data.counts + (0.0 if memory is None else memory.counts)
-        weights = data.class_weights(self.class_weight)
-        data = data.weighted(weights, self._has_pseudo_rows())
-        trainer = self._trainer(data, counts, rng, again, weights)
+        last = copy.deepcopy(self._memory) if again else None
+        rng = self._own_rng() if last is None else last.rng
+        weights, counts = data.class_weights(self.class_weight), data.counts
+        data = self._weighted(data, weights)
+        learnt = counts * weights.factors
+        if last is not None:
+            counts, learnt = counts + last.counts, learnt + last.learnt
+        trainer = self._trainer(data, learnt, rng, again, weights)
         record = Record(reason="partial_fit trains for one epoch.")
-        if memory is not None:
-            trainer.optimiser = trainer.optimiser.resumed(memory.optimiser, data.backend.put)
-            trainer.start = trainer.start.resumed(memory.start)
+        if last is not None:
+            trainer.optimiser = trainer.optimiser.resumed(last.optimiser, data.backend.put)
+            trainer.start = trainer.start.resumed(last.start)
             trainer.rows_seen = self.t_
             record.losses, record.priors = [*self.loss_curve_], [*self.prior_curve_]
             trainer.schedule.end_epoch(record.n_epochs)
@@ -163,19 +160,26 @@ class NetworkTrainingMixin:
         append_epoch(record, trainer, rows, Order(rows.n_rows, self.shuffle, rng), batches)
         if self.verbose:
             print(line_of(record))
-        found = self._attributes(trainer, rows, rng, counts, classes, weights, record)
-        del found["saved"]
+        outcome = Outcome(
+            HEADS[self.head], trainer, rows, self._rows_in_batch(rows), classes, counts, learnt,
+            weights, rng, last,
+        )  # fmt: skip
         for name in ("prior_estimate_", "prior_lambda_min_"):
             self.__dict__.pop(name, None)
-        self.__dict__.update(found)
+        self.__dict__.update(outcome.attributes(record, with_rate=False))
 
     def _own_rng(self) -> np.random.RandomState:
         """A generator that nobody else has; `random_state` says how it starts."""
         rng = check_random_state(self.random_state)
         return np.random.RandomState(rng.randint(np.iinfo(np.int32).max))
 
-    def _has_pseudo_rows(self) -> bool:
-        return HEADS[self.head].has_pseudo_rows(self)
+    def _weighted(self, data: TrainingData, weights: ClassWeights) -> TrainingData:
+        """The rows with the weights of their classes."""
+        return data.weighted(weights, HEADS[self.head].has_pseudo_rows(self))
+
+    def _rows_in_batch(self, rows: TrainingRows) -> float:
+        batches = cut(rows.n_rows, self.batch_size, self.drop_last)
+        return float(np.mean([batch.stop - batch.start for batch in batches]))
 
     def _classes(self, classes: Any, again: bool) -> np.ndarray:
         """All classes, those of the first call."""
@@ -184,7 +188,7 @@ class NetworkTrainingMixin:
                 "The first call of partial_fit expects classes, all labels that there will be, but "
                 "got None. Pass np.unique of them."
             )
-        given = self.classes_ if classes is None else np.unique(column_or_1d(classes))
+        given = self.classes_ if classes is None else _labels(classes)
         if again and not np.array_equal(given, self.classes_):
             raise ValueError(
                 f"partial_fit expects the classes of the first call, {self.classes_.tolist()}, but "
@@ -195,7 +199,7 @@ class NetworkTrainingMixin:
         return given
 
     def _trainer(
-        self, data: TrainingData, counts: Array, rng: np.random.RandomState, again: bool,
+        self, data: TrainingData, learnt: Array, rng: np.random.RandomState, again: bool,
         weights: ClassWeights,
     ) -> Trainer:  # fmt: skip
         """A network to train: the one at hand if `again`, or a new one."""
@@ -203,7 +207,7 @@ class NetworkTrainingMixin:
         if not isinstance(self.predict_prior, str):
             check_prior("predict_prior", self.predict_prior, data.classes)
         network = Network((data.X.shape[1], *hidden, len(data.classes)), self.activation)
-        head, shares = HEADS[self.head], _shares(counts * weights.factors)
+        head, shares = HEADS[self.head], learnt / learnt.sum()
         layer = head.layer(self, data.classes)
         start = head.start(self, shares, data.classes)
         if again:
@@ -226,36 +230,6 @@ class NetworkTrainingMixin:
                 f"network at hand has {sizes[:-1]}. Use its layers, or start anew: with "
                 "warm_start=False, or an estimator that is not fitted."
             )
-
-    def _attributes(
-        self, trainer: Trainer, rows: TrainingRows, rng: np.random.RandomState, counts: Array,
-        classes: np.ndarray, weights: ClassWeights, record: Record,
-    ) -> dict[str, Any]:  # fmt: skip
-        """All fitted attributes."""
-        layers = trainer.network.unpack(trainer.theta)
-        learnt = _shares(counts * weights.factors)
-        n_batches = len(cut(rows.n_rows, self.batch_size, self.drop_last))
-        scores = record.scores if self.early_stopping else None
-        return {
-            "classes_": classes,
-            "coefs_": [W + 0.0 for W, _ in layers],  # copies
-            "intercepts_": [b + 0.0 for _, b in layers],
-            "class_prior_": _shares(counts),
-            **prior_on(HEADS[self.head], trainer, rows, learnt, weights.log_cost, n_batches),
-            "prior_curve_": np.array(record.priors),
-            "loss_curve_": [*record.losses],
-            "loss_": record.losses[-1],
-            "best_loss_": None if scores else min(record.losses),
-            "validation_scores_": None if scores is None else [*scores],
-            "best_validation_score_": max(scores) if scores else None,
-            "n_iter_": record.n_epochs,
-            "t_": trainer.rows_seen,
-            "stop_reason_": record.reason,
-            "n_layers_": len(layers) + 1,
-            "n_outputs_": len(classes),
-            "out_activation_": "softmax",
-            "_memory": Memory(trainer.optimiser, trainer.start, rng, counts),
-        }
 
     if TYPE_CHECKING:
         alpha: float
@@ -281,16 +255,25 @@ class NetworkTrainingMixin:
         _memory: Memory
 
 
+def _labels(classes: Any) -> np.ndarray:
+    """Distinct labels in order, or ValueError."""
+    try:
+        found: np.ndarray = np.unique(np.asarray(classes))
+    except TypeError:
+        found = np.empty(0)
+    if np.ndim(classes) != 1 or not len(found):
+        raise ValueError(
+            f"partial_fit expects classes as a list of labels of one type, but got {classes!r}."
+        )
+    return found
+
+
 def _units(sizes: Any) -> list[int]:
     """Units of each hidden layer, or ValueError."""
-    units = [sizes] if np.ndim(sizes) == 0 else list(sizes)
+    units = [sizes] if isinstance(sizes, Integral) else list(sizes)
     if not all(isinstance(u, Integral) and not isinstance(u, bool) and int(u) > 0 for u in units):
         raise ValueError(
             f"hidden_layer_sizes should be positive integers, the units of each hidden layer, but "
             f"got {sizes!r}."
         )
     return [int(u) for u in units]
-
-
-def _shares(counts: Array) -> Array:
-    return counts / counts.sum()

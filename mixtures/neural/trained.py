@@ -2,58 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..core.discriminants import Array
+from ._blocks import BlockBatch
 from .backend import to_host
 from .batches import TrainingRows
-from .heads import Head
 from .inference import logits_of
-from .responsible import SavedResponsible, batch_of, shares_of
-from .shifts import Shifts
+from .responsible import shares_of
 from .training import Trainer
 
+KEPT = 2**22
+"""Logits that are kept rather than worked out anew for each application: 32 MiB."""
 
-def prior_on(
-    head: Head, trainer: Trainer, rows: TrainingRows, learnt: Array, cost: Array, n_batches: int
-) -> dict[str, Any]:
-    """Fitted attributes about the prior, on all rows of training with the final network.
 
-    And, as "saved", what the layer leaves behind.
+def batch_of_all(trainer: Trainer, rows: TrainingRows, rows_in_batch: float) -> BlockBatch:
+    """All rows of training under the final network, as a batch.
 
-    The layer is applied as to a batch, from the same start. Pseudo-rows are as many times more as
-    there are batches, so that they have the share of the whole that they had in training. `learnt`
-    (K,) are the shares of the rows, weights of classes included, which are in `cost` (K,) if
-    predictions keep them.
+    Pseudo-rows are as many times more as there are rows, compared with a batch in training, so that
+    they have the share of the whole that they had there.
     """
+    n, k = rows.n_rows, trainer.network.sizes[-1]
     layers = trainer.network.unpack(trainer.theta)
-    logits = logits_of(trainer.network, layers, trainer.backend, rows.X)
-    logits = np.asarray(to_host(logits), np.float64)
+
+    def logits(some: slice) -> Array:
+        X = rows.part(some).X
+        found = to_host(logits_of(trainer.network, layers, trainer.backend, X))
+        return np.asarray(found)
+
+    block = logits
+    if n * k <= KEPT:
+        kept = logits(slice(0, n))
+
+        def block(some: slice) -> Array:
+            return kept[some]
+
     w = None if rows.weight is None else np.asarray(to_host(rows.weight), np.float64)
-    pseudo = n_batches * (trainer.layer.concentration - 1.0)
-    batch = batch_of(np, logits, *shares_of(np, logits, w, pseudo))
-    _, saved = trainer.layer.apply(batch, trainer.start.log_prior)
-    log_prior = head.log_prior_of_logits(saved.log_prior, learnt)
-    return {
-        "log_prior_": log_prior,
-        "prior_": np.exp(log_prior),
-        "saved": saved,
-        "_shifts": Shifts.of(saved.log_prior, log_prior, learnt, cost),
-    }
+    pseudo = (n / rows_in_batch) * (trainer.layer.concentration - 1.0)
+    return BlockBatch(block, *shares_of(np, "cpu", (n, k), w, pseudo))
 
 
-def smallest_eigenvalue(saved: SavedResponsible) -> float:
-    """Of ``M = diag(1 / pi) (S' diag(share) S + diag(pseudo))``, pi the prior that comes out.
+def smallest_eigenvalue(batch: BlockBatch, log_prior: Array) -> float:
+    """Of ``M = diag(1 / pi) H``, with the information H and the prior pi that comes out.
 
     One less the rate at which the responsibility map converges here; zero says that classes cannot
     be told apart. M is similar to a symmetric matrix, whose eigenvalues are between 0 and 1.
     """
-    batch = saved.batch
-    half = np.exp(saved.log_posterior) * np.sqrt(batch.share)[:, None]
-    H = half.T @ half
-    pi = H.sum(axis=1) + batch.pseudo  # rows of S sum to one
+    H = batch.information(log_prior)
+    pi = H.sum(axis=1)  # rows of S sum to one, so this is the mean of S, and pseudo-rows
     scale = 1.0 / np.sqrt(np.where(pi > 0, pi, 1.0))
-    found = np.linalg.eigvalsh(scale[:, None] * (H + np.diag(batch.pseudo)) * scale)
+    found = np.linalg.eigvalsh(scale[:, None] * H * scale)
     return float(min(max(found[0], 0.0), 1.0))

@@ -77,7 +77,7 @@ class Trainer:
         share, pseudo = self._shares_of(rows, logits)
         start = self._on_device(self.start.log_prior, share)
         log_posterior, of_layer = self.layer.apply(batch_of(xp, logits, share, pseudo), start)
-        loss, of_loss = entropy.forward(log_posterior, rows.labels, rows.weight)
+        loss, of_loss = entropy.apply(log_posterior, rows.labels, rows.weight)
         cotangent, _ = entropy.backward(of_loss, 1.0)
         cotangent, _ = self.layer.backward(of_layer, cotangent)
         gradient = self.network.backward(of_network, cotangent)
@@ -94,9 +94,10 @@ class Trainer:
         """Shares of the rows of a batch; without weights they depend on its size alone."""
         xp, pseudo = self.backend.xp, self.layer.concentration - 1.0
         if rows.weight is not None:
-            return shares_of(xp, logits, rows.weight, pseudo)
+            return shares_of(xp, logits.device, logits.shape, rows.weight, pseudo)
         if rows.n_rows not in self._equal_shares:
-            self._equal_shares[rows.n_rows] = shares_of(xp, logits, None, pseudo)
+            shares = shares_of(xp, logits.device, logits.shape, None, pseudo)
+            self._equal_shares[rows.n_rows] = shares
         return self._equal_shares[rows.n_rows]
 
     def _on_device(self, log_prior: Array, like: Any) -> Any:

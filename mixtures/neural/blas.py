@@ -1,0 +1,58 @@
+"""Matrix products by one thread, so that their bits depend on the numbers alone."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+import threadpoolctl
+
+
+class OneBlasThread:
+    """A context in which matrix products of NumPy are made by one thread.
+
+    OpenBLAS cuts a product otherwise for every number of threads, and a network would have other
+    last bits on every machine. Threads of our own, with blocks of their own, leave bits alone.
+
+    The limit is one for the whole process. So the first who enters sets it, and the last who leaves
+    takes it back: threads that each restored what they had found would leave it set for ever.
+    """
+
+    def __init__(self) -> None:
+        self._controller: Any = None
+        self._reset()
+        if hasattr(os, "register_at_fork"):  # a child has none of the threads that are inside
+            os.register_at_fork(after_in_child=self._reset)
+
+    def _reset(self) -> None:
+        self._lock, self._inside, self._limit = threading.Lock(), 0, None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                if self._controller is None:  # it looks at all libraries: 7 ms
+                    self._controller = threadpoolctl.ThreadpoolController()
+                _own_the_limit()
+                self._limit = self._controller.limit(limits=1, user_api="blas")
+            self._inside += 1
+
+    def __exit__(self, *_: Any) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                limit: Any = self._limit
+                _own_the_limit()
+                limit.restore_original_limits()
+                _own_the_limit()
+
+
+def _own_the_limit() -> None:
+    """From 3.7 on threadpoolctl obeys one thread alone, the first that has set a limit."""
+    controller = getattr(threadpoolctl, "OpenBLASController", None)
+    release = getattr(controller, "clear_controlling_thread", None)
+    if release is not None:
+        release(force=True)
+
+
+one_blas_thread = OneBlasThread()
