@@ -19,7 +19,7 @@ from .trained import batch_of_all, smallest_eigenvalue
 from .training import Trainer
 
 DECAY, ENOUGH = 0.9, 4096
-"""What a call of `partial_fit` leaves of the rows of the calls before, in the layer's prior, and how
+"""What a call of `partial_fit` leaves of the rows of earlier calls, in the layer's prior, and how
 many rows count in all: the prior of a small call says little, as does that of a network many steps
 ago; 4096 rows leave a standard error of less than .008."""
 
