@@ -1,0 +1,1 @@
+"""The published experiments of the responsible softmax, run again: see report.py."""

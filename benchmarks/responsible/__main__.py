@@ -1,0 +1,5 @@
+"""``python -m benchmarks.responsible``; see report.py."""
+
+from .report import main
+
+main()
