@@ -81,6 +81,10 @@ class ClassWeights(NamedTuple):
             )
         return own
 
+    def learnt(self, counts: Array) -> Array:
+        """(K,), counts of the classes as they are learnt: times their weights, up to a constant."""
+        return counts * (self.factors / self.factors.max())
+
     def first_biases(self, shares: Array, log_start: Array, n_iter: int) -> Array | float:
         """(K,), biases of the logits that a training with weights starts from.
 

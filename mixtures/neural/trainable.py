@@ -76,7 +76,7 @@ class NetworkTrainingMixin:
         kept, held_out = data, None
         if self.early_stopping:
             kept, held_out = split(data, self.validation_fraction, rng)
-        learnt = counts * weights.factors
+        learnt = weights.learnt(counts)
         trainer = self._trainer(data, learnt, rng, again, weights)
         rows = data.rows()  # all, for what is worked out in the end
         trained_on = rows if held_out is None else kept.rows()
@@ -144,7 +144,7 @@ class NetworkTrainingMixin:
         rng = self._own_rng() if last is None else last.rng
         weights, counts = data.class_weights(self.class_weight), data.counts
         data = self._weighted(data, weights)
-        learnt = counts * weights.factors
+        learnt = weights.learnt(counts)
         if last is not None:
             counts, learnt = counts + last.counts, learnt + last.learnt
         trainer = self._trainer(data, learnt, rng, again, weights)
