@@ -91,7 +91,9 @@ def read_training(
     y = check_labels(np.asarray(to_host(y)))
     check_consistent_length(X, y)
     w = check_sample_weight(to_host(sample_weight), len(y))
-    if w is not None and not np.isfinite(w.sum()):
+    with np.errstate(over="ignore"):
+        countable = w is None or np.isfinite(w.sum())
+    if w is not None and not countable:
         raise ValueError(
             f"sample_weight should have a sum that is a number, but its largest is {w.max():g}. "
             "Divide it by a constant."
