@@ -104,6 +104,8 @@ def test_weights_at_the_ends_of_the_range():
         net().fit(X, Y, np.full(150, 1e308))
     both = fit(net(class_weight={0: 1e200, 1: 1e200, 2: 1e200}), X, Y, np.full(150, 1e200))
     np.testing.assert_allclose(both.predict_proba(X), plain.predict_proba(X), rtol=1e-9)
+    same = fit(net(class_weight={0: 1.0, 1: 1.0, 2: 1.0}), X, Y)  # as good as none
+    np.testing.assert_array_equal(same.predict_proba(X), plain.predict_proba(X))
     with refused(ValueError, ["prior_concentration", "class_weight", "1e+200"]):
         net(class_weight={0: 1e200}, prior_concentration=2.0).fit(X, Y)
 

@@ -92,7 +92,7 @@ class ClassWeights(NamedTuple):
         applications, up to a constant; it should be `shares`, those of the weighted rows. From zero
         that is many epochs' way if weights differ much. Zero without weights, as published.
         """
-        if not self.is_given:
+        if np.ptp(self.factors) == 0.0:
             return 0.0
         known = (shares > 0) & (log_start > -np.inf)
         b = (np.log(shares[known]) - log_start[known]) / (n_iter + 1)
