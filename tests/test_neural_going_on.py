@@ -115,6 +115,14 @@ def test_rates_may_change_in_between():
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-25)
 
 
+def test_schedules_count_calls():
+    options = {"learning_rate": "step", "lr_drop_period": 2, "shuffle": False}
+    steps = net(**options)
+    for _ in range(4):
+        steps.partial_fit(X, Y, classes=CLASSES)
+    same_bits(steps, trained(**options), PATH)
+
+
 def test_classes_that_have_not_come_have_no_density():
     for head in ("softmax", "fixed", "responsible"):
         model = net(head=head).partial_fit(X[Y < 2], Y[Y < 2], classes=CLASSES)

@@ -139,6 +139,20 @@ def test_weights_of_classes_in_the_map():
     close(model, fit(scaled, X, Y), 1e-9)
 
 
+@pytest.mark.parametrize("case", ["softmax", "fixed", "responsible", "a given start"])
+def test_biases_start_at_the_shares_that_weights_lead_to(case):
+    """Rows that are all zero are explained by these shares alone."""
+    factors = np.array([1000.0, 1e-3, 1.0])
+    idle = {"learning_rate_init": 1e-30, "alpha": 0.0, "max_epochs": 1, "batch_size": 150}
+    model = net(**idle, **NETS[case], class_weight=dict(enumerate(factors)))
+    model = fit(model, np.zeros_like(X), Y, sample_weight=WEIGHT)
+    shares = np.bincount(Y, WEIGHT) * factors
+    shares /= shares.sum()
+    np.testing.assert_allclose(model.loss_, -shares @ np.log(shares), rtol=1e-9)
+    plain = fit(net(**idle, **NETS[case]), np.zeros_like(X), Y, sample_weight=WEIGHT)
+    assert all(np.abs(b).max() < 1e-25 for b in plain.intercepts_)
+
+
 def test_weights_of_classes_by_name():
     names = np.array(["ash", "birch", "cedar"])
     one = fit(net(class_weight={"cedar": 5.0, "ash": 2.0}), X, names[Y])

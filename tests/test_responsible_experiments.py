@@ -65,13 +65,21 @@ def test_confusion_and_precision():
 
 
 @pytest.mark.parametrize("name", ["softmax", "class weights", "fixed", "scikit-learn"])
-def test_posteriors_under_two_priors_differ_by_the_shares(name):
-    rng = np.random.default_rng(6)
-    rows = overlap().sample(400, rng)
-    shares = np.log(np.bincount(rows.y) / 400)
-    uniform, train = METHODS[name].posteriors(OVERLAP, 0, rows, rows.X[:50])
+def test_rivals_predict_under_two_priors(name):
+    """Posteriors differ by the shares, and either are near those of the true densities."""
+    problem = overlap()
+    rows = problem.sample(3000, np.random.default_rng(6))
+    log_shares = np.log(np.bincount(rows.y) / 3000)
+    X, y = problem.of(np.repeat([0, 1, 2], 2000), np.random.default_rng(7))
+    uniform, train = METHODS[name].posteriors(OVERLAP, 0, rows, X)
     np.testing.assert_allclose(np.exp(train).sum(axis=1), 1.0)
-    np.testing.assert_allclose(log_softmax(uniform + shares, axis=1), train, atol=1e-9)
+    np.testing.assert_allclose(log_softmax(uniform + log_shares, axis=1), train, atol=1e-9)
+    found = evaluate(Posteriors(uniform, train), y, problem.prior)
+    known = problem.log_density(X)
+    best = evaluate(Posteriors(known, known + np.log(problem.prior)), y, problem.prior)
+    assert found["balanced U"] > best["balanced U"] - 0.05
+    assert found["accuracy T"] > best["accuracy T"] - 0.03
+    assert found["balanced T"] < best["balanced U"] - 0.05
 
 
 # ---- a few seeds of the experiments --------------------------------------------------------------

@@ -57,7 +57,7 @@ class Outcome:
         layers = trainer.network.unpack(trainer.theta)
         batch = batch_of_all(trainer, self.rows, self.rows_in_batch)
         own = trainer.layer.prior_of(batch, trainer.start.log_prior)
-        layer, mass = self._averaged(own, float(self.rows.n_rows))
+        layer, mass = self._averaged(own)
         shares = self.learnt / self.learnt.sum()
         log_prior = self.head.log_prior_of_logits(layer, shares)
         found = {
@@ -89,8 +89,10 @@ class Outcome:
             found["prior_lambda_min_"] = smallest_eigenvalue(batch, own)
         return found
 
-    def _averaged(self, log_prior: Array, mass: float) -> tuple[Array, float]:
+    def _averaged(self, log_prior: Array) -> tuple[Array, float]:
         """The layer's prior (K,), averaged with that of earlier calls if it is an estimate."""
+        earlier = 0.0 if self.last is None else self.last.counts.sum()
+        mass = float(self.counts.sum() - earlier)
         if self.last is None or not self.trainer.layer.estimates:
             return log_prior, mass
         old = max(min(DECAY * self.last.mass, ENOUGH - mass), 0.0)
