@@ -145,25 +145,22 @@ class Posteriors(NamedTuple):
 
 class Method(NamedTuple):
     head: Settings
-    weighted: bool = False  # by classes, so that logits are those of equal shares
     peer: bool = False  # scikit-learn's network, at a constant rate
 
     def posteriors(self, regime: Regime, seed: int, rows: Rows, X: np.ndarray) -> Posteriors:
         """Fit to the rows, predict X."""
-        log_shares = np.log(np.bincount(rows.y) / len(rows.y))
         if self.peer:
+            log_shares = np.log(np.bincount(rows.y) / len(rows.y))
             train = fitted(rival(regime, seed), rows).predict_log_proba(X)
             return Posteriors(log_softmax(train - log_shares, axis=1), train)
         net = fitted(network(regime, seed, **self.head), rows)
         train = net.predict_log_proba(X, prior="train")
-        if self.weighted:
-            return Posteriors(train, log_softmax(train + log_shares, axis=1))
         return Posteriors(net.predict_log_proba(X, prior="uniform"), train)
 
 
 METHODS = {
     "softmax": Method({"head": "softmax"}),
-    "class weights": Method({"head": "softmax", "class_weight": "balanced"}, weighted=True),
+    "class weights": Method({"head": "softmax", "class_weight": "balanced"}),
     "fixed": Method({"head": "fixed"}),
     "responsible, 1": Method(applied(1)),
     "responsible, 2": Method(applied(2)),

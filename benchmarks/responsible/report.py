@@ -70,7 +70,7 @@ def verdict_section(sections: dict[str, Section]) -> str:
     for score in dict.fromkeys(c.score for c in comparisons):
         found = [f"- {c.task}: {c.text}." for c in comparisons if c.score == score]
         parts.append(
-            f"The best responsible head of each task against the best of the others, "
+            f"The best responsible head of each task against the best of these three, "
             f"{score}:\n\n" + "\n".join(found)
         )
     return "## What the numbers support\n\n" + "\n\n".join(parts) + "\n"
