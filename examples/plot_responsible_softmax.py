@@ -33,7 +33,7 @@ FEW_UPDATES = {
     "max_epochs": 15,
     "n_iter_no_change": 15,
     "shuffle": "once",
-    "random_state": 2,  # what they find varies with the seed, here it is near the mean
+    "random_state": 19,  # what they find varies with the seed, here it is near the mean
 }
 TO_THE_END = FEW_UPDATES | {
     "learning_rate_init": 1e-2,
