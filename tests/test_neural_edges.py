@@ -9,8 +9,9 @@ import pytest
 
 from mixtures import ResponsibleSoftmaxClassifier
 from mixtures.neural import CrossEntropy
+from mixtures.proportions import responsibility_orbit
 
-from .neural_cases import draw, fit, net
+from .neural_cases import draw, fit, logits, net
 from .registry import refused
 
 X, Y = draw()
@@ -67,6 +68,67 @@ def test_weights_of_classes_count_as_they_were_when_rows_came():
     np.testing.assert_allclose(after, before, atol=0.05)
 
 
+def test_a_call_that_learns_nothing_changes_little():
+    """Whatever the weights of classes were before: counts of rows add up, not their weights."""
+    rows, labels = draw(2000, [0.9, 0.06, 0.04], seed=7)
+    options = {"head": "softmax", "learning_rate_init": 0.02, "max_epochs": 20, "batch_size": 200}
+    for weights in ("balanced", {0: 1.0, 1: 100.0, 2: 3.0}):
+        model = fit(net(class_weight=weights, **options), rows, labels)
+        before = model.log_density_ratio(rows)
+        model.set_params(class_weight=None, learning_rate_init=1e-30)
+        model.partial_fit(rows[:100], labels[:100])
+        moved = model.log_density_ratio(rows) - before
+        moved = moved - moved.mean(axis=1, keepdims=True)
+        assert np.abs(moved).max() < 0.3, weights
+
+
+def test_the_layers_prior_is_averaged_with_its_own_kind():
+    """Not with what another head has left."""
+    rows, labels = draw(1000, [0.8, 0.1, 0.1], seed=8)
+    options = {"learning_rate_init": 0.02, "max_epochs": 20, "batch_size": 200}
+    model = fit(net(head="softmax", **options), rows, labels)
+    model.set_params(head="responsible", n_prior_iter=2, learning_rate_init=1e-30)
+    model.partial_fit(rows[:200], labels[:200])
+    first = model.prior_.copy()
+    fresh = responsibility_orbit(logits(model, rows[:200]), 2, log=True)[-1]
+    np.testing.assert_allclose(first, fresh, rtol=1e-9)
+
+
+def test_snapshots_of_a_fit_stay_as_they_are():
+    class Keep:
+        def __init__(self):
+            self.models = []
+
+        def setup(self, estimator, context): ...
+        def teardown(self, estimator, context): ...
+        def on_fit_task_begin(self, estimator, context): ...
+
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+            if context.task_name == "epoch":
+                self.models.append(fitted_estimator)
+            return False
+
+    keep = Keep()
+    options = {"prior_start": "carry", "max_epochs": 4, "batch_size": 50}
+    model = fit(net(**options).set_callbacks(keep), X, Y)
+    assert [m._memory.optimiser.t for m in keep.models] == [3, 6, 9, 12]
+    alone = fit(net(**{**options, "max_epochs": 1}), X, Y)
+    for one in (keep.models[0], alone):
+        one.partial_fit(X, Y)
+    np.testing.assert_array_equal(keep.models[0].coefs_[0], alone.coefs_[0])
+    assert model._memory.optimiser.t == 12
+
+
+def test_sums_of_weights_over_calls():
+    model = net().partial_fit(X, Y, classes=CLASSES, sample_weight=np.full(150, 1e306))
+    before = model.predict_proba(X)
+    with refused(ValueError, ["sample_weight", "all calls", "1.5e+308"]):
+        model.partial_fit(X, Y, sample_weight=np.full(150, 1e306))
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+    model.partial_fit(X[:20], Y[:20], sample_weight=np.full(20, 1e-20))
+    assert np.isfinite(model.log_prior_).all()
+
+
 def test_early_stopping_forgets_the_moments_of_later_epochs():
     options = {"early_stopping": True, "max_epochs": 40, "n_iter_no_change": 3}
     model = fit(net(**options), X, Y)
@@ -117,6 +179,31 @@ def test_a_class_that_weighs_nothing():
         assert np.isfinite(proba).all() and (proba[:, 0] == 0.0).all()
 
 
+def test_what_a_class_that_weighs_nothing_leaves_to_the_others():
+    options = {"head": "fixed", "max_epochs": 60, "learning_rate_init": 0.02}
+    model = fit(net(class_weight={2: 0.0}, **options), X, Y)
+    two = Y < 2
+    estimate = model.estimate_prior(X[two])
+    assert estimate.train_prior[2] == 0.0 and estimate.train_prior.sum() == pytest.approx(1.0)
+    assert estimate.p_value > 0.01
+    plain = fit(net(**options), X[two], Y[two])
+    assert model.prior_lambda_min_ == pytest.approx(plain.prior_lambda_min_, abs=0.2)
+    assert model.prior_lambda_min_ > 0.0
+
+
+def test_a_class_that_is_held_out_as_a_whole():
+    labels = np.repeat([0, 1, 2], [70, 2, 78])
+    with refused(ValueError, ["early_stopping", "validation_fraction=0.8", "all 2 of the rarest"]):
+        net(early_stopping=True, validation_fraction=0.8).fit(X, labels)
+
+
+def test_a_fixed_point_does_not_count_applications():
+    options = {"prior_gradient": "implicit", "prior_concentration": 2.0}
+    options |= {"class_weight": {0: 1.0, 1: 20.0, 2: 1.0}}
+    one, other = (fit(net(n_prior_iter=c, **options), X, Y) for c in (0, 7))
+    np.testing.assert_array_equal(one.coefs_[0], other.coefs_[0])
+
+
 def test_pseudo_rows_keep_their_share_of_the_whole():
     """Whatever is left out of the batches: rows held out, or the rest of an epoch."""
     rows, labels = draw(210, seed=2)
@@ -132,9 +219,12 @@ def test_pseudo_rows_keep_their_share_of_the_whole():
 
 def test_losses_of_labels_that_are_none():
     log_posterior = np.log([[0.5, 0.5], [0.1, 0.9]])
-    for labels in ([0, 2], [-1, 0], [0.5, 1.0]):
-        with refused(ValueError, ["labels", "from 0 to 1"]):
+    for labels in ([0, 2], [-1, 0], [0.5, 1.0], [0, 1, 0], []):
+        with refused(ValueError, ["2 labels", "from 0 to 1"]):
             CrossEntropy().forward(log_posterior, np.array(labels))
+    for weight in ([-1.0, 1.0], [np.nan, 1.0], [1.0]):
+        with refused(ValueError, ["2 weights", "zero or more"]):
+            CrossEntropy().forward(log_posterior, [0, 1], np.array(weight))
     impossible = np.array([[-np.inf, 0.0], [np.log(0.5), np.log(0.5)]])
     loss, _ = CrossEntropy().forward(impossible, np.array([0, 1]), np.array([0.0, 2.0]))
     np.testing.assert_allclose(loss, np.log(2.0))

@@ -15,6 +15,7 @@ import numpy as np
 from ..core import kernels
 from ..proportions._densities import Densities, log_sum_exp
 from ..proportions._unrolled import RowResult, log_orbit, pull
+from .backend import wide_type
 
 
 class Batch(ABC):
@@ -110,3 +111,29 @@ class DeviceBatch(Batch):
         for step in reversed(range(here.shape[0])):
             v = pull(data, here[step, :], there[step, :], v, result)
         return own + result.joined(), v
+
+
+def shares_of(xp: Any, device: Any, shape: tuple[int, int], w: Any, pseudo: Any) -> tuple[Any, Any]:
+    """What rows (n,) and pseudo-rows (K,) count, shares that sum to one together.
+
+    For logits of a shape (n, K), row weights (n,) or None for ones, and pseudo-rows, a number or
+    (K,); in double precision where the device has it.
+    """
+    n, k = shape
+    dtype = np.float64 if xp is np else wide_type(xp, device)
+    pseudo = xp.asarray(pseudo, dtype=dtype, device=device) + xp.zeros(
+        k, dtype=dtype, device=device
+    )
+    if w is None:
+        w = xp.ones(n, dtype=dtype, device=device)
+    w = xp.astype(w, dtype, copy=False)
+    largest = xp.maximum(xp.max(w), xp.max(pseudo))  # of numbers whose sum may have none
+    w, pseudo = w / largest, pseudo / largest
+    total = xp.sum(w) + xp.sum(pseudo)
+    return w / total, pseudo / total
+
+
+def batch_of(xp: Any, logits: Any, share: Any, pseudo: Any) -> Batch:
+    """Logits (n, K) and shares, as the responsibility map takes them."""
+    kind = HostBatch if isinstance(logits, np.ndarray) else DeviceBatch
+    return kind(xp, logits, share, pseudo)

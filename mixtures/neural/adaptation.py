@@ -47,11 +47,12 @@ class NetworkAdaptationMixin(NetworkInferenceMixin):
             For rows, weights or a concentration that are not as described.
         """
         ratio = np.asarray(to_host(self.log_density_ratio(X)), np.float64)
+        known = np.where(self._shifts.known, self.class_prior_, 0.0)  # of classes that count
         one = np.ndim(concentration) == 0
         given = [concentration] * len(self.classes_) if one else concentration
         alpha = class_vector("concentration", given, self.classes_)  # type: ignore[arg-type]
         return estimate_shares(
-            ratio[None], to_host(sample_weight), self.classes_, self.class_prior_,
+            ratio[None], to_host(sample_weight), self.classes_, known / known.sum(),
             concentration=alpha, tol=1e-8, n_threads=None,
         )  # fmt: skip
 

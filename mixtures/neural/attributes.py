@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -33,7 +34,7 @@ class Memory(NamedTuple):
     counts: Array  # (K,), rows seen of each class, weighted
     learnt: Array  # (K,), the same with the weights of classes
     log_prior: Array  # (K,), the layer's, mean over calls
-    mass: float  # what that mean counts, in rows
+    mass: float  # what that mean counts, in rows; zero if it is no estimate
 
 
 @dataclass(eq=False)
@@ -47,6 +48,7 @@ class Outcome:
     classes: np.ndarray
     counts: Array  # (K,), of all calls, as those of Memory
     learnt: Array  # (K,)
+    called: Array  # (K,), counts of this call alone
     class_weights: ClassWeights
     rng: np.random.RandomState
     last: Memory | None = None
@@ -81,19 +83,24 @@ class Outcome:
             "out_activation_": "softmax",
             "_activation": trainer.network.activation,
             "_shifts": Shifts.of(layer, log_prior, shares, self.class_weights.log_cost),
-            "_memory": Memory(
-                trainer.optimiser, trainer.start, self.rng, self.counts, self.learnt, layer, mass
-            ),
+            "_memory": self._memory(layer, mass),
         }
         if with_rate:
             found["prior_lambda_min_"] = smallest_eigenvalue(batch, own)
         return found
 
+    def _memory(self, log_prior: Array, mass: float) -> Memory:
+        """A snapshot: training may go on."""
+        optimiser, start = copy.copy(self.trainer.optimiser), copy.copy(self.trainer.start)
+        rng = copy.deepcopy(self.rng)
+        return Memory(optimiser, start, rng, self.counts, self.learnt, log_prior, mass)
+
     def _averaged(self, log_prior: Array) -> tuple[Array, float]:
         """The layer's prior (K,), averaged with that of earlier calls if it is an estimate."""
-        earlier = 0.0 if self.last is None else self.last.counts.sum()
-        mass = float(self.counts.sum() - earlier)
-        if self.last is None or not self.trainer.layer.estimates:
+        if not self.trainer.layer.estimates:
+            return log_prior, 0.0
+        mass = float(self.called.sum())
+        if self.last is None:
             return log_prior, mass
         old = max(min(DECAY * self.last.mass, ENOUGH - mass), 0.0)
         if old == 0.0:

@@ -20,13 +20,16 @@ class OneBlasThread:
     """
 
     def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
         self._controller: Any = None
-        self._reset()
-        if hasattr(os, "register_at_fork"):  # a child has none of the threads that are inside
-            os.register_at_fork(after_in_child=self._reset)
+        self._limit: Any = None
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._in_child)
 
-    def _reset(self) -> None:
-        self._lock, self._inside, self._limit = threading.Lock(), 0, None
+    def _in_child(self) -> None:
+        """A child has the limit, but none of the threads that would take it back."""
+        self._lock, self._inside = threading.Lock(), 0
+        self._restore()
 
     def __enter__(self) -> None:
         with self._lock:
@@ -39,12 +42,16 @@ class OneBlasThread:
 
     def __exit__(self, *_: Any) -> None:
         with self._lock:
-            self._inside -= 1
+            self._inside = max(self._inside - 1, 0)  # a child may leave what it did not enter
             if self._inside == 0:
-                limit: Any = self._limit
-                _own_the_limit()
-                limit.restore_original_limits()
-                _own_the_limit()
+                self._restore()
+
+    def _restore(self) -> None:
+        if self._limit is not None:
+            _own_the_limit()
+            self._limit.restore_original_limits()
+            _own_the_limit()
+            self._limit = None
 
 
 def _own_the_limit() -> None:

@@ -47,14 +47,23 @@ class ClassWeights(NamedTuple):
                 f"class_weight should name classes in y, {classes.tolist()}, but it also names "
                 f"{unknown}. Leave these out; classes that are not named weigh 1."
             )
-        factors = np.asarray(
-            compute_class_weight(class_weight, classes=classes, y=y, sample_weight=weight)
-        )
+        try:
+            with np.errstate(divide="ignore", over="ignore"):
+                factors = np.asarray(
+                    compute_class_weight(class_weight, classes=classes, y=y, sample_weight=weight)
+                )
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"class_weight should have a number for each class that it names, but got "
+                f"{class_weight!r}."
+            ) from None
         present = np.isin(classes, y)
         if not ((factors >= 0) & (factors < np.inf)).all() or not factors[present].any():
             raise ValueError(
-                f"class_weight should be finite and zero or more, and positive for some class in "
-                f"y, but it is {factors.tolist()} for the classes {classes.tolist()}."
+                f"class_weight={class_weight!r} should mean weights that are finite and zero or "
+                f"more, and positive for some class in y, but they are {factors.tolist()} for the "
+                f"classes {classes.tolist()}, whose rows weigh "
+                f"{np.bincount(np.searchsorted(classes, y), weight, len(classes)).tolist()}."
             )
         return cls(factors, True, is_cost)
 
@@ -82,8 +91,12 @@ class ClassWeights(NamedTuple):
         return own
 
     def learnt(self, counts: Array) -> Array:
-        """(K,), counts of the classes as they are learnt: times their weights, up to a constant."""
-        return counts * (self.factors / self.factors.max())
+        """(K,), counts of the classes times their weights, with the sum of the counts.
+
+        So calls with other weights add up to counts of rows.
+        """
+        found = counts * (self.factors / self.factors.max())
+        return found * (counts.sum() / found.sum())
 
     def first_biases(self, shares: Array, log_start: Array, n_iter: int) -> Array | float:
         """(K,), biases of the logits that a training with weights starts from.

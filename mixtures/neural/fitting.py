@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from collections.abc import Callable
@@ -51,7 +52,7 @@ def run_epochs(
     order = Order(rows.n_rows, estimator.shuffle, rng)
     # A score is to be made large, and `tol` is then on the score.
     patience = Patience(estimator.tol, estimator.n_iter_no_change)
-    record, best, kept = Record(), -np.inf, trainer.theta
+    record, best, kept = Record(), -np.inf, (trainer.theta, trainer.start)
     first_penalty = trainer.penalty()
     what = "training loss" if score is None else "validation score"
     for epoch in range(1, estimator.max_epochs + 1):
@@ -60,7 +61,7 @@ def run_epochs(
         if score is not None:
             record.scores.append(score(trainer.theta, record.priors[-1]))
             if record.scores[-1] > best:
-                best, kept = record.scores[-1], trainer.theta
+                best, kept = record.scores[-1], (trainer.theta, copy.copy(trainer.start))
         value = record.losses[-1] if score is None else -record.scores[-1]
         stalled, asked = patience.observe(value), monitor(record)
         if stalled and trainer.schedule.stalled():
@@ -86,7 +87,7 @@ def run_epochs(
     if asked:
         _warn(f"{record.reason} Training has ended after {record.n_epochs} epochs.")
     if score is not None:
-        trainer.theta = kept
+        trainer.theta, trainer.start = kept
     _warn_if_diverged(record, trainer, first_penalty)
     return record
 

@@ -32,6 +32,12 @@ def split(
     kept, out = train_test_split(
         np.arange(n), test_size=n_out, stratify=data.labels, random_state=rng
     )
+    if len(np.unique(data.labels[kept])) < k:  # stratifying promises one row on one side
+        raise ValueError(
+            f"early_stopping expects rows of every class to train on, but validation_fraction="
+            f"{fraction:g} holds out all {rows.min()} of the rarest. Use a smaller fraction, more "
+            "rows, or early_stopping=False."
+        )
     return data.take(np.sort(kept)), data.take(np.sort(out))
 
 

@@ -101,8 +101,8 @@ class NetworkInferenceMixin:
         """Logits under the shares that `predict_prior` says, in nats.
 
         For ``predict_prior='uniform'`` these are the logits of the network itself, plus the
-        logarithms of weights of classes that are costs; for ``head='softmax'`` less the logarithms
-        of the shares in training.
+        logarithms of weights of classes that are costs; for ``head='softmax'`` less `log_prior_`,
+        the shares that were learnt.
 
         Parameters
         ----------

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+import numpy as np
 
 from .layers import namespace_of
 
@@ -32,18 +35,27 @@ class CrossEntropy:
         labels : array of shape (n_samples,)
             Numbers of classes, integers from 0.
         weight : array of shape (n_samples,), default=None
-            Zero or more; rows of weight zero add nothing, whatever they say.
+            Zero or more, and not NaN; rows of weight zero add nothing, whatever they say.
 
         Raises
         ------
         ValueError
-            For labels that are no numbers of classes.
+            For labels that are no numbers of classes, and for bad weights.
         """
-        xp, k = namespace_of(log_posterior), log_posterior.shape[1]
-        known = xp.isdtype(labels.dtype, "integral")
-        if not known or int(xp.min(labels)) < 0 or int(xp.max(labels)) >= k:
+        xp, (n, k) = namespace_of(log_posterior), log_posterior.shape
+        labels = labels if hasattr(labels, "dtype") else np.asarray(labels)
+        known = tuple(labels.shape) == (n,) and xp.isdtype(labels.dtype, "integral")
+        if not n or not known or int(xp.min(labels)) < 0 or int(xp.max(labels)) >= k:
             raise ValueError(
-                f"CrossEntropy expects labels as integers from 0 to {k - 1}, but got {labels}."
+                f"CrossEntropy expects {n} labels, one for each row and one row at least, as "
+                f"integers from 0 to {k - 1}, but got {labels}."
+            )
+        if weight is not None and (
+            tuple(weight.shape) != (n,) or not bool(xp.all((weight >= 0) & (weight < math.inf)))
+        ):
+            raise ValueError(
+                f"CrossEntropy expects {n} weights of zero or more, one for each row, but got "
+                f"{weight}."
             )
         return self.apply(log_posterior, labels, weight)
 

@@ -88,6 +88,11 @@ def read_training(
             f"{type(estimator).__name__} requires y to be passed, but the target y is None: give "
             "the class of each row."
         )
+    if sparse.issparse(y):
+        raise ValueError(
+            f"{type(estimator).__name__} expects y as a vector of labels, but got a sparse matrix. "
+            "Use y.toarray().ravel()."
+        )
     y = check_labels(np.asarray(to_host(y)))
     check_consistent_length(X, y)
     w = check_sample_weight(to_host(sample_weight), len(y))

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from .._compat import array_namespace
 from ..proportions._densities import log_sum_exp
-from ._batch import Batch, DeviceBatch, HostBatch
+from ._batch import Batch, batch_of, shares_of
 from .backend import wide_type
 from .prior_gradients import PRIOR_GRADIENTS
 
@@ -168,6 +168,11 @@ class ResponsibleSoftmax:
         return last - log_sum_exp(batch.xp, last, axis=0)
 
     @property
+    def n_steps(self) -> int:
+        """Applications that a guess of the prior may count on: one, where they never end."""
+        return 1 if PRIOR_GRADIENTS[self.gradient].needs_prior else self.n_iter
+
+    @property
     def estimates(self) -> bool:
         """Whether the prior depends on the batch."""
         return self.n_iter > 0 or PRIOR_GRADIENTS[self.gradient].needs_prior
@@ -215,32 +220,6 @@ def check_concentration(concentration: ArrayLike) -> np.ndarray:
             "vanishes; 1 adds nothing."
         )
     return alpha
-
-
-def shares_of(xp: Any, device: Any, shape: tuple[int, int], w: Any, pseudo: Any) -> tuple[Any, Any]:
-    """What rows (n,) and pseudo-rows (K,) count, shares that sum to one together.
-
-    For logits of a shape (n, K), row weights (n,) or None for ones, and pseudo-rows, a number or
-    (K,); in double precision where the device has it.
-    """
-    n, k = shape
-    dtype = np.float64 if xp is np else wide_type(xp, device)
-    pseudo = xp.asarray(pseudo, dtype=dtype, device=device) + xp.zeros(
-        k, dtype=dtype, device=device
-    )
-    if w is None:
-        w = xp.ones(n, dtype=dtype, device=device)
-    w = xp.astype(w, dtype, copy=False)
-    largest = xp.maximum(xp.max(w), xp.max(pseudo))  # of numbers whose sum may have none
-    w, pseudo = w / largest, pseudo / largest
-    total = xp.sum(w) + xp.sum(pseudo)
-    return w / total, pseudo / total
-
-
-def batch_of(xp: Any, logits: Any, share: Any, pseudo: Any) -> Batch:
-    """Logits (n, K) and shares, as the responsibility map takes them."""
-    kind = HostBatch if isinstance(logits, np.ndarray) else DeviceBatch
-    return kind(xp, logits, share, pseudo)
 
 
 def _vector(xp: Any, values: Any, dtype: Any, device: Any) -> Any:

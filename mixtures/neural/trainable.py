@@ -82,7 +82,7 @@ class NetworkTrainingMixin:
         trained_on = rows if held_out is None else kept.rows()
         outcome = Outcome(
             HEADS[self.head], trainer, rows, self._rows_in_batch(trained_on), data.classes, counts,
-            learnt, weights, rng,
+            learnt, counts, weights, rng,
         )  # fmt: skip
         progress = EpochProgress(self, X, y, sample_weight, outcome)
         score = None if held_out is None else score_on(held_out, trainer)
@@ -144,9 +144,9 @@ class NetworkTrainingMixin:
         rng = self._own_rng() if last is None else last.rng
         weights, counts = data.class_weights(self.class_weight), data.counts
         data = self._weighted(data, weights)
-        learnt = weights.learnt(counts)
+        called, learnt = counts, weights.learnt(counts)
         if last is not None:
-            counts, learnt = counts + last.counts, learnt + last.learnt
+            counts, learnt = add_counts(counts, last.counts), learnt + last.learnt
         trainer = self._trainer(data, learnt, rng, again, weights)
         record = Record(reason="partial_fit trains for one epoch.")
         if last is not None:
@@ -162,7 +162,7 @@ class NetworkTrainingMixin:
             print(line_of(record))
         outcome = Outcome(
             HEADS[self.head], trainer, rows, self._rows_in_batch(rows), classes, counts, learnt,
-            weights, rng, last,
+            called, weights, rng, last,
         )  # fmt: skip
         for name in ("prior_estimate_", "prior_lambda_min_"):
             self.__dict__.pop(name, None)
@@ -214,7 +214,7 @@ class NetworkTrainingMixin:
             self._check_layers(network)
             theta = network.pack(*(map(to_host, a) for a in (self.coefs_, self.intercepts_)))
         else:
-            biases = weights.first_biases(shares, start.log_prior, layer.n_iter)
+            biases = weights.first_biases(shares, start.log_prior, layer.n_steps)
             theta = network.start(rng, biases)
         return Trainer(
             network, layer, start, optimiser_of(self), schedule_of(self), data.backend, self.alpha,
@@ -259,18 +259,32 @@ def _labels(classes: Any) -> np.ndarray:
     """Distinct labels in order, or ValueError."""
     try:
         found: np.ndarray = np.unique(np.asarray(classes))
-    except TypeError:
-        found = np.empty(0)
-    if np.ndim(classes) != 1 or not len(found):
+        fine = np.ndim(classes) == 1 and len(found) > 0
+    except (TypeError, ValueError):
+        fine = False
+    if not fine:
         raise ValueError(
             f"partial_fit expects classes as a list of labels of one type, but got {classes!r}."
         )
     return found
 
 
+def add_counts(counts: Array, earlier: Array) -> Array:
+    """Counts of the classes over calls, or ValueError where their sum is no number."""
+    with np.errstate(over="ignore"):
+        total = counts + earlier
+        fine = np.isfinite(total.sum())
+    if not fine:
+        raise ValueError(
+            f"The sum of sample_weight over all calls of partial_fit should be a number, but it is "
+            f"{earlier.sum():g} and another {counts.sum():g}. Divide weights by a constant."
+        )
+    return total
+
+
 def _units(sizes: Any) -> list[int]:
     """Units of each hidden layer, or ValueError."""
-    units = [sizes] if isinstance(sizes, Integral) else list(sizes)
+    units = list(sizes) if hasattr(sizes, "__len__") else [sizes]
     if not all(isinstance(u, Integral) and not isinstance(u, bool) and int(u) > 0 for u in units):
         raise ValueError(
             f"hidden_layer_sizes should be positive integers, the units of each hidden layer, but "

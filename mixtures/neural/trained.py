@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.discriminants import Array
+from ._batch import shares_of
 from ._blocks import BlockBatch
 from .backend import to_host
 from .batches import TrainingRows
 from .inference import logits_of
-from .responsible import shares_of
 from .training import Trainer
 
 KEPT = 2**22
@@ -50,6 +50,7 @@ def smallest_eigenvalue(batch: BlockBatch, log_prior: Array) -> float:
     """
     H = batch.information(log_prior)
     pi = H.sum(axis=1)  # rows of S sum to one, so this is the mean of S, and pseudo-rows
-    scale = 1.0 / np.sqrt(np.where(pi > 0, pi, 1.0))
-    found = np.linalg.eigvalsh(scale[:, None] * H * scale)
+    some = pi > 0
+    scale = 1.0 / np.sqrt(pi[some])
+    found = np.linalg.eigvalsh(scale[:, None] * H[np.ix_(some, some)] * scale)
     return float(min(max(found[0], 0.0), 1.0))

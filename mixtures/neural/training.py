@@ -13,12 +13,13 @@ import numpy as np
 from scipy.special import softmax
 
 from ..core.discriminants import Array
+from ._batch import batch_of, shares_of
 from .backend import Backend, to_host
 from .batches import Order, TrainingRows
 from .losses import CrossEntropy
 from .network import Network
 from .optimisers import Constant, Optimiser
-from .responsible import ResponsibleSoftmax, batch_of, shares_of
+from .responsible import ResponsibleSoftmax
 from .starts import Start
 
 
