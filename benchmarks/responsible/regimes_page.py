@@ -11,6 +11,7 @@ from ..tables import table
 from .page import prose
 from .regimes_recipes import BATCHED, REGIMES, RIVALS, SIZES
 from .regimes_scores import BEYOND, Cell, Difference, Scores, better, worse
+from .regimes_train import LATE
 
 Found = dict[Cell, Difference]
 
@@ -97,9 +98,13 @@ def verdict_lines(
         else f"**As good as the best rival in all {n_cells} cells: {names(passed)}.**"
     )
     count = {name: n_cells - len(worse(judged.against(name, best))) for name in RIVALS}
-    of_rivals = ", ".join(f"{name} in {n}" for name, n in count.items())
+    of_rivals = ", ".join(f"`{name}` in {n}" for name, n in count.items())
+    able = [name for name in {*partners.values(), *RIVALS} if not worse(judged.against(name, best))]
+    others = len({*partners.values(), *RIVALS})
     lines = [
-        answer + f" Of the rivals, these are as good: {of_rivals} of {n_cells} cells.",
+        f"{answer} Nor is {'any' if not able else 'any but ' + names(able)} of {others} ways of "
+        "training without the map, the rivals among them.",
+        f"As good as the best, of {n_cells} cells: {of_rivals}.",
         chosen_sentence(judged, best, choice, found[choice]),
         f"The chosen regime against each rival: {each_rival(judged, choice)}.",
         map_sentence(of_map),
@@ -111,7 +116,7 @@ def verdict_lines(
 
 def chosen_sentence(judged: Scores, best: Mapping[Cell, str], choice: str, found: Found) -> str:
     left = [
-        f"{cell} ({found[cell].text.strip('*')} against {best[cell]}, which has "
+        f"{cell} ({found[cell].text.strip('*')} against `{best[cell]}`, which has "
         f"{judged.mean(best[cell], cell):.4f})"
         for cell in worse(found)
     ]
@@ -126,7 +131,7 @@ def each_rival(judged: Scores, choice: str) -> str:
     parts = []
     for rival in RIVALS:
         found = judged.against(choice, dict.fromkeys(judged.cells, rival))
-        parts.append(f"{rival}, {counted(found)}")
+        parts.append(f"`{rival}`, {counted(found)}")
     return "; ".join(parts)
 
 
@@ -169,10 +174,11 @@ def rivals_section(judged: Scores) -> str:
     ]
     return f"""## The rivals
 
-Adjusted: the logarithms of the shares are taken off the logits (Menon et al. 2021); balanced
-softmax is `head="fixed"` (Ren et al. 2020); class weights are inverse to the shares, and their
-log-loss is that of posteriors from which the weights are taken off again. Scikit-learn's network
-has no schedule for Adam's rate.
+Late: the learning rate falls once, to a tenth, after {LATE:.0%} of the epochs. Adjusted: the
+logarithms of the shares are taken off the logits (Menon et al. 2021); balanced softmax is
+`head="fixed"` (Ren et al. 2020); class weights are inverse to the shares, and their log-loss is
+that of posteriors from which the weights are taken off again. Scikit-learn's network has no
+schedule for Adam's rate.
 
 {table(head_of("method", judged), lines)}"""
 
@@ -189,7 +195,8 @@ def differences_section(
 If a name says nothing else, the prior of a batch starts at the shares in training, the map is
 applied once, and the gradient is exact. Pseudo-rows have the shares of the classes. Phases follow
 each other within the same number of epochs; *between* is equal weight for the classes in the second
-quarter of the epochs only. A power of class weights is that of the inverse shares.
+quarter of the epochs only, *longer* until three quarters of them are over, *longest* nine tenths.
+A power of class weights is that of the inverse shares.
 
 {table(head_of("regime", judged), lines)}"""
 
@@ -226,7 +233,7 @@ def sizes_section(sizes: Scores) -> str:
     head = ["batch size, × the problem's", *head_of("regime", sizes)]
     return f"""## Sizes of batches
 
-The same epochs, so smaller batches are more updates. Balanced softmax, and how the responsible head
-differs from it at the same size.
+Late; the same epochs, so smaller batches are more updates. Balanced softmax, and how the
+responsible head differs from it at the same size.
 
 {table(head, lines)}"""

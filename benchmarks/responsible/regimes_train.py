@@ -22,6 +22,8 @@ from mixtures.neural import ResponsibleSoftmaxClassifier
 from .nets import METHODS, Posteriors, Regime
 from .problems import Rows
 
+LATE = 0.85  # of the epochs
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -80,6 +82,7 @@ class Recipe:
 
     phases: tuple[Phase, ...] = ()
     batch: float = 1.0  # size of the batches, times that of the problem
+    late: bool = False  # the rate falls once, to a tenth, after LATE of the epochs
     peer: str = ""  # in `METHODS`
 
     def posteriors(self, regime: Regime, seed: int, rows: Rows, X: np.ndarray) -> Posteriors:
@@ -91,6 +94,8 @@ class Recipe:
             rows, X = Rows(scaler.transform(rows.X), rows.y), scaler.transform(X)
         rng = np.random.RandomState(seed)
         regime = replace(regime, batch=round(self.batch * regime.batch))
+        if self.late:
+            regime = replace(regime, drop=(0.1, round(LATE * regime.epochs)))
         net = ResponsibleSoftmaxClassifier(random_state=rng, **regime.settings())
         if len(self.phases) == 1:
             self.phases[0].fit(net, rows)
