@@ -74,3 +74,15 @@ def test_cross_entropy(seed, n, K, weighted, upstream):
     expected = -upstream * w[:, None] / w.sum() * (labels[:, None] == np.arange(K))
     np.testing.assert_allclose(found, expected, rtol=1e-14, atol=0)
     assert none == {}
+
+
+@pytest.mark.parametrize("units", [(300, 5), (300, 100), (20, 5)])
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array, sparse.csr_matrix])
+def test_gradients_of_weights_either_way_round(units, kind):
+    """From a wide layer to few units the product is turned round."""
+    rng = np.random.default_rng(1)
+    X, W, dZ = (rng.normal(size=s) for s in ((12, units[0]), units, (12, units[1])))
+    _, saved = Dense().forward(kind(X), W, np.zeros(units[1]))
+    _, gradients = Dense().backward(saved, dZ, inputs=False)
+    np.testing.assert_allclose(gradients["weights"], X.T @ dZ, rtol=1e-12, atol=1e-12)
+    assert gradients["weights"].shape == units and gradients["biases"].shape == units[1:]
