@@ -120,3 +120,20 @@ def orbit(A: np.ndarray, n_iter: int, log_start: Any = None, w: Any = None, conc
         counts = w @ np.exp(log_softmax(A + mu, axis=1)) + pseudo
         mu = np.log(counts) - np.log(w.sum() + pseudo.sum())
     return mu
+
+
+class Copies:
+    """A callback that keeps the network after each epoch."""
+
+    def __init__(self):
+        self.models = []
+
+    def setup(self, estimator, context): ...
+
+    def teardown(self, estimator, context): ...
+
+    def on_fit_task_begin(self, estimator, context): ...
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        if context.task_name == "epoch":
+            self.models.append(fitted_estimator)

@@ -11,7 +11,7 @@ from mixtures import ResponsibleSoftmaxClassifier
 from mixtures.neural import CrossEntropy
 from mixtures.proportions import responsibility_orbit
 
-from .neural_cases import draw, fit, logits, net
+from .neural_cases import Copies, draw, fit, logits, net
 from .registry import refused
 
 X, Y = draw()
@@ -95,20 +95,7 @@ def test_the_layers_prior_is_averaged_with_its_own_kind():
 
 
 def test_snapshots_of_a_fit_stay_as_they_are():
-    class Keep:
-        def __init__(self):
-            self.models = []
-
-        def setup(self, estimator, context): ...
-        def teardown(self, estimator, context): ...
-        def on_fit_task_begin(self, estimator, context): ...
-
-        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
-            if context.task_name == "epoch":
-                self.models.append(fitted_estimator)
-            return False
-
-    keep = Keep()
+    keep = Copies()
     options = {"prior_start": "carry", "max_epochs": 4, "batch_size": 50}
     model = fit(net(**options).set_callbacks(keep), X, Y)
     assert [m._memory.optimiser.t for m in keep.models] == [3, 6, 9, 12]

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from threadpoolctl import threadpool_limits
 
-from .neural_cases import close, draw, fit, net, same_bits, weights
+from .neural_cases import Copies, close, draw, fit, net, same_bits, weights
 
 X, Y = draw()
 CLASSES = [0, 1, 2]
@@ -150,23 +150,6 @@ def test_says_that_it_did_not_converge():
     assert model.n_iter_ == 3
     (text,) = {str(w.message) for w in caught}
     assert "3" in text and "max_epochs" in text
-
-
-class Copies:
-    """The network after each epoch."""
-
-    def __init__(self):
-        self.models = []
-
-    def setup(self, estimator, context): ...
-
-    def teardown(self, estimator, context): ...
-
-    def on_fit_task_begin(self, estimator, context): ...
-
-    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
-        if context.task_name == "epoch":
-            self.models.append(fitted_estimator)
 
 
 @pytest.mark.parametrize("head", ["softmax", "responsible", "fixed"])
