@@ -18,11 +18,11 @@ from ..proportions._unrolled import RowResult, log_orbit, pull
 from .backend import wide_type
 
 
-class Batch(ABC):
-    """Logits (n, K) with shares of rows (n,) and of pseudo-rows (K,) that sum to one together."""
+class PriorMap(ABC):
+    """The map of rows with shares (n,), and of pseudo-rows (K,), that sum to one together."""
 
-    def __init__(self, xp: Any, logits: Any, share: Any, pseudo: Any) -> None:
-        self.xp, self.logits, self.share, self.pseudo = xp, logits, share, pseudo
+    def __init__(self, xp: Any, share: Any, pseudo: Any) -> None:
+        self.xp, self.share, self.pseudo = xp, share, pseudo
 
     @property
     def device(self) -> Any:
@@ -30,7 +30,28 @@ class Batch(ABC):
 
     @abstractmethod
     def forward(self, log_start: Any, n_iter: int) -> tuple[Any, Any]:
-        """Priors (n_iter + 1, K), and the log-posterior (n, K) under the last."""
+        """Priors (n_iter + 1, K), and the log-posterior (n, K) under the last, if it is kept."""
+
+    @abstractmethod
+    def information(self, log_prior: Any) -> Any:
+        """``H = S' diag(share) S + diag(pseudo)`` (K, K) with the posterior S under a prior."""
+
+    def solve(self, log_prior: Any, b: Any) -> Any:
+        """``inv(H) b`` (K,), with the `information` H.
+
+        H is scaled to a unit diagonal first: classes may be as rare as they like.
+        """
+        xp, H = self.xp, self.information(log_prior)
+        scale = 1.0 / xp.sqrt(xp.linalg.diagonal(H))[:, None]
+        return (scale * xp.linalg.solve(scale * H * scale.T, scale * b[:, None]))[:, 0]
+
+
+class Batch(PriorMap):
+    """Logits (n, K) in one piece, through which a cotangent can be pulled back."""
+
+    def __init__(self, xp: Any, logits: Any, share: Any, pseudo: Any) -> None:
+        super().__init__(xp, share, pseudo)
+        self.logits = logits
 
     @abstractmethod
     def backward(
@@ -44,20 +65,10 @@ class Batch(ABC):
         """
 
     def information(self, log_prior: Any) -> Any:
-        """``H = S' diag(share) S + diag(pseudo)`` (K, K) with the posterior S under a prior."""
         xp = self.xp
         half = xp.exp(self.forward(log_prior, 0)[1]) * xp.sqrt(self.share)[:, None]
         H = half.T @ half
         return H + xp.eye(H.shape[0], dtype=H.dtype, device=self.device) * self.pseudo
-
-    def solve(self, log_prior: Any, b: Any) -> Any:
-        """``inv(H) b`` (K,), with the `information` H.
-
-        H is scaled to a unit diagonal first: classes may be as rare as they like.
-        """
-        xp, H = self.xp, self.information(log_prior)
-        scale = 1.0 / xp.sqrt(xp.linalg.diagonal(H))[:, None]
-        return (scale * xp.linalg.solve(scale * H * scale.T, scale * b[:, None]))[:, 0]
 
 
 class HostBatch(Batch):

@@ -9,24 +9,24 @@ import numpy as np
 from scipy.special import logsumexp
 
 from ..core.discriminants import Array
-from ._batch import Batch, HostBatch
+from ._batch import HostBatch, PriorMap
 
 NUMBERS_IN_BLOCK = 2**18
 """Of logits: 2 MiB in double precision, whatever the number of rows."""
 
 
-class BlockBatch(Batch):
+class BlockBatch(PriorMap):
     """A batch of NumPy's logits that is never in memory as a whole in double precision.
 
     Parameters
     ----------
     logits : callable
         Logits (b, K) of a slice of the rows.
-    share, pseudo : as for `Batch`
+    share, pseudo : as for `PriorMap`
     """
 
     def __init__(self, logits: Callable[[slice], Array], share: Array, pseudo: Array) -> None:
-        super().__init__(np, None, share, pseudo)
+        super().__init__(np, share, pseudo)
         self._logits = logits
 
     def _parts(self) -> Iterator[HostBatch]:
@@ -51,6 +51,3 @@ class BlockBatch(Batch):
         for part in self._parts():
             H = H + part.information(log_prior)
         return H
-
-    def backward(self, *_: Any, **__: Any) -> Any:
-        raise TypeError("A batch in blocks has no posteriors to pull a cotangent back from.")

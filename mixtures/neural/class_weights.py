@@ -103,7 +103,7 @@ class ClassWeights(NamedTuple):
 
         Logits that are the same b for all rows have the posterior ``start exp((C + 1) b)`` after C
         applications, up to a constant; it should be `shares`, those of the weighted rows. From zero
-        that is many epochs' way if weights differ much. Zero without weights, as published.
+        that is many epochs' way if weights differ much. Zero, as published, where all are equal.
         """
         if np.ptp(self.factors) == 0.0:
             return 0.0

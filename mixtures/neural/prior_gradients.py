@@ -22,7 +22,7 @@ from typing import Any
 from sklearn.exceptions import ConvergenceWarning
 
 from ..proportions._densities import log_sum_exp
-from ._batch import Batch
+from ._batch import Batch, PriorMap
 
 CLOSE = 64.0
 """A Newton step of so many square roots of rounding, 1e-6 in double precision, is the last."""
@@ -37,7 +37,7 @@ class PriorGradient(ABC):
 
     needs_prior = False  # whether only pseudo-rows make it well-defined
 
-    def forward(self, batch: Batch, log_start: Any, n_iter: int) -> tuple[Any, Any]:
+    def forward(self, batch: PriorMap, log_start: Any, n_iter: int) -> tuple[Any, Any]:
         """Priors (m + 1, K) from the start on, and the log-posterior (n, K) under the last."""
         return batch.forward(log_start, n_iter)
 
@@ -81,7 +81,7 @@ class Implicit(PriorGradient):
 
     needs_prior = True
 
-    def forward(self, batch: Batch, log_start: Any, n_iter: int) -> tuple[Any, Any]:
+    def forward(self, batch: PriorMap, log_start: Any, n_iter: int) -> tuple[Any, Any]:
         """The fixed point, whatever `n_iter` is, and the log-posterior under it."""
         mu = fixed_point(batch, log_start)
         return batch.xp.stack([log_start, mu]), batch.forward(mu, 0)[1]
@@ -95,7 +95,7 @@ class Implicit(PriorGradient):
         return found, 0.0 * v
 
 
-def fixed_point(batch: Batch, log_start: Any) -> Any:
+def fixed_point(batch: PriorMap, log_start: Any) -> Any:
     """The prior (K,) of highest posterior density, as logarithms, by Newton's method.
 
     ``sum_n share_n log(F x)_n + sum_k pseudo_k log x_k - sum_k x_k`` is concave in the weights x

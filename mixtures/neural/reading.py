@@ -58,11 +58,7 @@ class TrainingData(NamedTuple):
 
     def take(self, index: np.ndarray) -> TrainingData:
         """Some rows."""
-        X = (
-            self.X[index]
-            if self.backend.is_host or not is_foreign(self.X)
-            else _take(self.X, index)
-        )
+        X = _take(self.X, index) if is_foreign(self.X) else self.X[index]
         weight = None if self.weight is None else self.weight[index]
         return self._replace(X=X, labels=self.labels[index], weight=weight)
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from .._compat import array_namespace
 from ..proportions._densities import log_sum_exp
-from ._batch import Batch, batch_of, shares_of
+from ._batch import Batch, PriorMap, batch_of, shares_of
 from .backend import wide_type
 from .prior_gradients import PRIOR_GRADIENTS
 
@@ -161,7 +161,7 @@ class ResponsibleSoftmax:
         saved = SavedResponsible(path, log_posterior, batch)
         return batch.xp.astype(log_posterior, batch.logits.dtype, copy=False), saved
 
-    def prior_of(self, batch: Batch, log_start: Any) -> Any:
+    def prior_of(self, batch: PriorMap, log_start: Any) -> Any:
         """The logarithm of the prior (n_classes,) that a batch known to be in order ends with."""
         path, _ = PRIOR_GRADIENTS[self.gradient].forward(batch, log_start, self.n_iter)
         last = path[-1, :]
@@ -197,6 +197,11 @@ class ResponsibleSoftmax:
         gradients : dict
             ``"log_start"`` : array of shape (n_classes,); zero for ``gradient='stop'`` and for a
             fixed point.
+
+        Raises
+        ------
+        ValueError
+            For a cotangent of another shape than the logits.
         """
         batch = saved.batch
         if tuple(cotangent.shape) != tuple(batch.logits.shape):

@@ -35,7 +35,7 @@ class KnownDensities(AbstractFamily[Weights]):
         return Weights(np.full(len(centres), 1.0 / len(centres)))
 
     def sample(self, params: Weights, component: int, n: int, rng: Any) -> Array:
-        raise NotImplementedError(
+        raise TypeError(
             "Densities at some rows do not say how to draw others: sample from their models."
         )
 
