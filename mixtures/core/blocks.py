@@ -8,12 +8,20 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .discriminants import LINEAR, Array, Assignment, Discriminants, Frame
+from .discriminants import LINEAR, LOW_RANK, Array, Assignment, Discriminants, Frame
 from .kernels import load
 from .source import AbstractSource, Cut
 from .statistics import SufficientStatistics
 
 R = TypeVar("R")
+
+PACKAGES = {LOW_RANK: "lowrank"}
+"""Kinds of discriminants that kernels of their own serve, with the arguments of the usual ones."""
+
+
+def _kernels(kind: int) -> Any:
+    """The kernels of discriminants of a kind."""
+    return load(PACKAGES.get(kind, ""))
 
 
 def hash_rows(X: Array, salt: np.uint64) -> np.ndarray:
@@ -95,7 +103,7 @@ class ArraySource(AbstractSource):
         return map(work, cuts) if threads == 1 else self._threads().map(work, cuts)
 
     def _new_space(self, kind: int, moments: int, k: int) -> Any:
-        return self._kernels.workspace(kind, moments, self.n_features, k)
+        return _kernels(kind).workspace(kind, moments, self.n_features, k)
 
     def _rows(self, lo: int, hi: int) -> tuple[Any, int, int]:
         """The kernels' handle for rows lo..hi, and their range in it."""
@@ -114,7 +122,7 @@ class ArraySource(AbstractSource):
         block: Cut,
     ) -> float:
         handle, lo, hi = self._rows(*block)
-        return self._kernels.accumulate(
+        return _kernels(v.kind).accumulate(
             handle, lo, hi, self.frame.centre, self.frame.scale, v.kind, v.slopes, v.offsets,
             v.bias, v.reference, assignment.beta, assignment.hard, moments,
             sums.counts, sums.first, sums.second, space,
@@ -130,14 +138,14 @@ class ArraySource(AbstractSource):
         block: Cut,
     ) -> None:
         handle, lo, hi = self._rows(*block)
-        self._kernels.posterior(
+        _kernels(v.kind).posterior(
             handle, lo, hi, self.frame.centre, self.frame.scale, v.kind, v.slopes, v.offsets,
             v.bias, assignment.beta, assignment.hard, resp, log_norm, space,
         )  # fmt: skip
 
     def _add_values(self, v: Discriminants, space: Any, values: Array, block: Cut) -> None:
         handle, lo, hi = self._rows(*block)
-        self._kernels.values(
+        _kernels(v.kind).values(
             handle, lo, hi, self.frame.centre, self.frame.scale, v.kind, v.slopes, v.offsets,
             v.bias, values, space,
         )  # fmt: skip
@@ -152,7 +160,8 @@ class ArraySource(AbstractSource):
         block: Cut,
     ) -> None:
         handle, lo, hi = self._rows(*block)
-        self._kernels.sums(
-            handle, lo, hi, self.frame.centre, self.frame.scale, resp, v.reference, moments,
-            sums.first, sums.second, space,
+        coefficients = (v.slopes, v.offsets) if v.kind in PACKAGES else ()
+        _kernels(v.kind).sums(
+            handle, lo, hi, self.frame.centre, self.frame.scale, *coefficients, resp, v.reference,
+            moments, sums.first, sums.second, space,
         )  # fmt: skip

@@ -13,15 +13,18 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-LINEAR, DIAGONAL, TRIANGULAR, BINARY = 0, 1, 2, 3
+LINEAR, DIAGONAL, TRIANGULAR, BINARY, LOW_RANK = 0, 1, 2, 3, 4
 """The discriminant functions; there is one kernel for each.
 
 ``LINEAR``      ``bias_k + sum_j slopes[j, k] z_j``
 ``DIAGONAL``    ``bias_k - sum_j (slopes[j, k] z_j + offsets[j, k])**2``
 ``TRIANGULAR``  ``bias_k - sum_i (offsets[i, k] + sum_{j<=i} slopes[i(i+1)/2 + j, k] z_j)**2``
 ``BINARY``      ``bias_k + sum_j (slopes[j, k] where z_j = 1, offsets[j, k] where z_j = 0)``
+``LOW_RANK``    ``bias_k - |y - U u|^2 - sum_i share_i u_i^2`` with ``u = U' y`` and
+                ``y_j = slopes[k, j, 0] z_j + offsets[k, j]``; the directions U are the other
+                columns of ``slopes[k]``, the shares what follows in ``offsets[k]``
 
-The last one is linear in bits, but adds and never multiplies: a slope or offset may be -inf, the
+BINARY is linear in bits, but adds and never multiplies: a slope or offset may be -inf, the
 logarithm of a probability that is zero. The factor 1/2 of a Gaussian's
 exponent is inside: slopes and offsets carry ``sqrt(1/2)``.
 """
@@ -57,12 +60,12 @@ class Discriminants(NamedTuple):
     """One value per row and component: ``log weight + log density``, up to a term of the row.
 
     Component-last layout, because the kernels broadcast one coefficient of several components
-    against vectors of rows.
+    against vectors of rows; LOW_RANK components have factors to fill a tile with, each its own.
     """
 
-    kind: int  # LINEAR, DIAGONAL, TRIANGULAR or BINARY
-    slopes: Array  # (d(d+1)/2, k) for TRIANGULAR, (d, k) for the others, C order
-    offsets: Array  # (d, k), C order; (0, k) for LINEAR
+    kind: int  # LINEAR, DIAGONAL, TRIANGULAR, BINARY or LOW_RANK
+    slopes: Array  # (d(d+1)/2, k) TRIANGULAR, (k, d, 1 + q) LOW_RANK, else (d, k), C order
+    offsets: Array  # (d, k), C order; (0, k) for LINEAR, (k, d + q) for LOW_RANK
     bias: Array  # (k,), -inf for a component of weight zero
     reference: Array  # (k, d), the points about which first and second moments are taken
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .discriminants import BINARY, DIAGONAL, LINEAR, TRIANGULAR, Array, Discriminants
+from .discriminants import BINARY, DIAGONAL, LINEAR, LOW_RANK, TRIANGULAR, Array, Discriminants
 from .statistics import DIAGONAL as DIAGONAL_MOMENTS
 from .statistics import FULL, NONE, SufficientStatistics
 
@@ -30,7 +30,13 @@ def expectation(v: Any, stats: Any, reference: Any) -> float:
 
 @moments_of.register
 def _(v: Discriminants) -> int:
-    return {LINEAR: NONE, BINARY: NONE, DIAGONAL: DIAGONAL_MOMENTS, TRIANGULAR: FULL}[v.kind]
+    return {
+        LINEAR: NONE,
+        BINARY: NONE,
+        DIAGONAL: DIAGONAL_MOMENTS,
+        TRIANGULAR: FULL,
+        LOW_RANK: FULL,  # of other parameters' directions
+    }[v.kind]
 
 
 @expectation.register
@@ -40,7 +46,8 @@ def _(v: Discriminants, stats: SufficientStatistics, reference: Array) -> float:
         counts=stats.counts[some], first=stats.first[some], second=stats.second[some]
     )
     bias = own.counts @ v.bias[some]
-    slopes, offsets = v.slopes[:, some], v.offsets[:, some]
+    pick = (some,) if v.kind == LOW_RANK else (slice(None), some)
+    slopes, offsets = v.slopes[pick], v.offsets[pick]
     return float(bias + EXPECTED[v.kind](slopes, offsets, own, reference[some]))
 
 
@@ -72,9 +79,25 @@ def _expected_triangular(slopes, offsets, stats, m):
     return -squares - cross - stats.counts @ (at**2).sum(axis=1)
 
 
+def _expected_low_rank(slopes, offsets, stats, m):
+    k, d = m.shape
+    scale, directions, share = slopes[:, :, 0], slopes[:, :, 1:], offsets[:, d:]
+    at = scale * m + offsets[:, :d]  # the reference, whitened
+    total = 0.0
+    for c in range(k):
+        along = directions[c].T
+        keep = np.vstack([np.eye(d) - directions[c] @ along, np.sqrt(share[c])[:, None] * along])
+        whole = keep * scale[c]
+        y = keep @ at[c]
+        cross = 2 * (whole.T @ y) @ stats.first[c]
+        total -= ((whole @ stats.second[c]) * whole).sum() + cross + stats.counts[c] * (y @ y)
+    return total
+
+
 EXPECTED = {
     LINEAR: _expected_linear,
     BINARY: _expected_binary,
     DIAGONAL: _expected_diagonal,
     TRIANGULAR: _expected_triangular,
+    LOW_RANK: _expected_low_rank,
 }

@@ -8,13 +8,16 @@ import numpy as np
 
 from .discriminants import Array
 
-NONE, NORM, DIAGONAL, FULL = 0, 1, 2, 3
-"""Which second moments a family needs: none, of the norm, of each feature, of each pair."""
+NONE, NORM, DIAGONAL, FULL, FACTORS = 0, 1, 2, 3, 4
+"""Which second moments a family needs: none, of the norm, of each feature, of each pair; and
+``FACTORS + q``, of each feature and of each with the coordinates u of LOW_RANK discriminants."""
 
 
 def second_shape(moments: int, n_components: int, n_features: int) -> tuple[int, ...]:
     """Shape of `SufficientStatistics.second`."""
     k, d = n_components, n_features
+    if moments >= FACTORS:
+        return k, 1 + moments - FACTORS, d
     return ((k, 0), (k, 1), (k, d), (k, d, d))[moments]
 
 

@@ -1,0 +1,1 @@
+"""Kernels of components with low-rank covariances; see `plain.py` for what they compute."""
