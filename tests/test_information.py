@@ -26,7 +26,7 @@ def test_lanczos_finds_what_the_matrix_has(equal):
         gradient = gradient_of(em, params, x)
         free = gradient.information > 1e-4
         sums = np.r_[np.zeros(4, int), np.full(80, -1)]
-        curved = Information(gradient, x, free, sums)
+        curved = Information(gradient, x, free, sums, np.empty((0, len(x))))
         dense, found = curved._dense(), curved.smallest()
     assert len(dense.values) == curved.size == free.sum() - 1
     assert found.values[0] == pytest.approx(dense.values[0], rel=1e-3, abs=1e-9)
@@ -58,7 +58,7 @@ def test_projection_takes_out_one_direction_a_sum(seed):
     class Gradient:
         information, units, noise = rng.uniform(0.5, 2.0, 8), np.ones(8), 1e-14
 
-    curved = Information(Gradient(), np.zeros(8), free, sums)
+    curved = Information(Gradient(), np.zeros(8), free, sums, np.empty((0, 8)))
     assert curved.size == 5
     v = rng.standard_normal(7)
     once = curved.project(v)

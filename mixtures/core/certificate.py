@@ -156,13 +156,13 @@ def certify(problem: EMProblem[Any], params: Any, tol: float = NEGLIGIBLE) -> Ce
     packed = np.asarray(problem.family.pack(params), dtype=float)
     gradient, x = _gradient_near(problem, params, packed)
     g, information = gradient(x), gradient.information
-    ends, sums = _layout(problem, params, x)
+    ends, sums, still = _layout(problem, params, x)
     free = information > tol
     whole = (sums >= 0) & (x > -NEAR_ONE)  # nothing is left to the others of the sum
     edge, idle = ~free & ~whole & (ends != 0), ~free & ~whole & (ends == 0)
     rising = _rising(g, information, x, ends, edge, tol)
     direction = np.zeros(len(x))
-    curved = Information(gradient, x, free, sums)
+    curved = Information(gradient, x, free, sums, still)
     found = curved.smallest() if curved.size else Eigen(np.array([np.inf]), np.zeros((0, 1)), 0.0)
     gain = _gain(curved.project(g[free] / curved.scale), found)
     if rising.any():
@@ -206,16 +206,20 @@ def _gradient_near(
         edge = gradient.edge
 
 
-def _layout(problem: EMProblem[Any], params: Any, x: Array) -> tuple[np.ndarray, np.ndarray]:
-    """`Coordinates.ends` and `Coordinates.sums` of the whole vector."""
-    ends, sums, start, n_sums = [], [], 0, 0
+def _layout(problem: EMProblem[Any], params: Any, x: Array) -> tuple[np.ndarray, np.ndarray, Array]:
+    """`Coordinates.ends`, `Coordinates.sums` and `Coordinates.still` of the whole vector."""
+    ends, sums, still, start, n_sums = [], [], [], 0, 0
     for coordinates, shape in problem.family.coordinates(params):
         size = coordinates.size(shape)
-        ends.append(coordinates.ends(x[start : start + size]))
+        here = x[start : start + size]
+        ends.append(coordinates.ends(here))
         own = coordinates.sums(shape)
         sums.append(np.where(own >= 0, own + n_sums, -1))
+        turns = coordinates.still(here, shape)
+        still.append(np.zeros((len(turns), len(x))))
+        still[-1][:, start : start + size] = turns
         start, n_sums = start + size, n_sums + int(own.max(initial=-1)) + 1
-    return np.concatenate(ends), np.concatenate(sums)
+    return np.concatenate(ends), np.concatenate(sums), np.concatenate(still)
 
 
 def _rising(

@@ -19,6 +19,9 @@ from .gradient import FEW, AbstractGradient
 
 LEAST_STEPS, MOST_STEPS, RESOLVED = 30, 300, 1e-3
 
+SAME = 1e-10
+"""Relative size of what is left of a direction that others already have, and of rounding."""
+
 
 class Eigen(NamedTuple):
     """Eigenvalues found, the smallest first, their vectors (f, e), and their accuracy."""
@@ -40,11 +43,12 @@ class Information:
     x : ndarray of shape (m,)
     free : ndarray of shape (m,), bool
     sums : ndarray of shape (m,), int
-        See `Coordinates.sums`: directions in which nothing changes are taken out.
+    still : ndarray of shape (r, m)
+        See `Coordinates.sums` and `.still`: directions in which nothing changes are taken out.
     """
 
     def __init__(
-        self, gradient: AbstractGradient, x: Array, free: np.ndarray, sums: np.ndarray
+        self, gradient: AbstractGradient, x: Array, free: np.ndarray, sums: np.ndarray, still: Array
     ) -> None:
         self._gradient, self._x, self._free = gradient, x, np.flatnonzero(free)
         self.scale = np.sqrt(gradient.information[self._free])
@@ -55,12 +59,15 @@ class Information:
         self._redundant = np.where(belongs, self.scale, 0.0)
         norms = np.sqrt(np.bincount(self._sums, self._redundant**2))
         self._redundant /= np.where(norms > 0, norms, 1.0)[self._sums]
-        self.size = len(self._free) - int((norms > 0).sum())
+        u, s, _ = np.linalg.svd((still[:, self._free] * self.scale).T, full_matrices=False)
+        self._still = u[:, s > SAME * s.max(initial=0.0)]
+        self.size = len(self._free) - int((norms > 0).sum()) - self._still.shape[1]
 
     def project(self, v: Array) -> Array:
-        """`v` (f,) without what only adds a number to all logarithms of one sum."""
+        """`v` (f,) without what only adds a number to all logarithms of one sum, or is `still`."""
         along = np.bincount(self._sums, self._redundant * v)
-        return v - self._redundant * along[self._sums]
+        v = v - self._redundant * along[self._sums]
+        return v - self._still @ (self._still.T @ v)
 
     def apply(self, v: Array, step: float) -> Array:
         """The information times v (f,), by a difference over `step` units."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from functools import cache
+from itertools import combinations
 
 import numpy as np
 from scipy.special import expit, logit
@@ -44,6 +45,10 @@ class Coordinates(ABC):
         """Which sum a coordinate belongs to (0, 1, ...), where adding one number to all of its own
         changes nothing; -1 for those that belong to none."""
         return np.full(self.size(shape), -1)
+
+    def still(self, vector: Array, shape: tuple[int, ...]) -> Array:
+        """Further directions (r, m) from a vector (m,) in which nothing changes."""
+        return np.empty((0, self.size(shape)))
 
 
 class Real(Coordinates):
@@ -132,3 +137,42 @@ class PositiveDefinite(Coordinates):
         lower[:, diagonal] = np.exp(lower[:, diagonal])
         factors = lower.reshape(shape)
         return factors @ np.swapaxes(factors, -1, -2)
+
+
+class LoadingsAndNoise(Coordinates):
+    """Loadings and, in the last column, noise variances (..., d, 1 + q).
+
+    The loadings as they are, and the logarithms of the noise: one a feature, or one for all.
+    """
+
+    def __init__(self, *, isotropic: bool) -> None:
+        self.isotropic = isotropic
+
+    def _noises(self, shape: tuple[int, ...]) -> int:
+        return math.prod(shape[:-2]) * (1 if self.isotropic else shape[-2])
+
+    def size(self, shape: tuple[int, ...]) -> int:
+        return math.prod(shape[:-1]) * (shape[-1] - 1) + self._noises(shape)
+
+    def pack(self, array: Array) -> Array:
+        noise = array[..., :1, -1] if self.isotropic else array[..., -1]
+        with np.errstate(divide="ignore"):
+            return np.concatenate([array[..., :-1].ravel(), np.log(noise).ravel()])
+
+    def unpack(self, vector: Array, shape: tuple[int, ...]) -> Array:
+        n = self._noises(shape)
+        array = np.empty(shape)
+        array[..., :-1] = vector[:-n].reshape(*shape[:-1], shape[-1] - 1)
+        array[..., -1] = np.exp(vector[-n:]).reshape(*shape[:-2], -1)
+        return array
+
+    def still(self, vector: Array, shape: tuple[int, ...]) -> Array:
+        """Rotations of each component's loadings, a plane at a time."""
+        loadings = self.unpack(vector, shape)[..., :-1].reshape(-1, shape[-2], shape[-1] - 1)
+        found = []
+        for c, own in enumerate(loadings):
+            for a, b in combinations(range(own.shape[1]), 2):
+                turn = np.zeros_like(loadings)
+                turn[c, :, a], turn[c, :, b] = own[:, b], -own[:, a]
+                found.append(np.concatenate([turn.ravel(), np.zeros(self._noises(shape))]))
+        return np.array(found).reshape(-1, len(vector))
