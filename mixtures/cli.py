@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--criterion", choices=("bic", "aic", "icl"), default="bic")
     parser.add_argument(
-        "--covariance", metavar="LIST", default=",".join(STRUCTURES), help="default: %(default)s"
+        "--covariance", metavar="LIST", default="full,tied,diag,spherical", help="default: %(default)s"
     )
     parser.add_argument("--labels", metavar="OUT.csv", help="write row, label, max_probability")
     parser.add_argument("--plot", metavar="OUT.png", help="where to draw (mixtures-NAME.png)")

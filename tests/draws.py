@@ -69,3 +69,12 @@ def csr_in_disorder(X):
     data = np.repeat(X[:, ::-1] / 2, 2, axis=1).ravel()
     indices = np.tile(np.repeat(np.arange(d)[::-1], 2), n)
     return sparse.csr_array((data, indices, np.arange(0, 2 * n * d + 1, 2 * d)), shape=X.shape)
+
+
+def factor_rows(n=300, d=8, k=2, q=2, seed=0, noise=0.5, apart=3.0):
+    """Rows (n, d) of k factor analysers with q factors, and their labels."""
+    rng = np.random.default_rng(seed)
+    loadings, means = rng.standard_normal((k, d, q)), apart * rng.standard_normal((k, d))
+    labels = rng.integers(k, size=n)
+    own = np.einsum("njq,nq->nj", loadings[labels], rng.standard_normal((n, q)))
+    return means[labels] + own + noise * rng.standard_normal((n, d)), labels

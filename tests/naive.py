@@ -209,6 +209,8 @@ def dense(covariances, covariance_type, k, d):
         return np.array([covariances] * k)
     if covariance_type == "diag":
         return np.array([np.diag(v) for v in covariances])
+    if covariance_type in ("ppca", "factor"):  # loadings and, last, noise variances
+        return np.array([c[:, :-1] @ c[:, :-1].T + np.diag(c[:, -1]) for c in covariances])
     return np.array([v * np.eye(d) for v in covariances])
 
 
@@ -225,8 +227,8 @@ def log_niw(means, covariances, covariance_type, prior):
         normal = stats.multivariate_normal(prior.mean, matrices[a] / prior.mean_precision)
         total += normal.logpdf(means[a])
     dof, psi = prior.degrees_of_freedom, prior.scale
-    if covariance_type == "full":
-        return total + sum(log_inverse_wishart(S, dof, psi) for S in covariances)
+    if covariance_type in ("full", "ppca", "factor"):
+        return total + sum(log_inverse_wishart(S, dof, psi) for S in matrices)
     if covariance_type == "tied":
         return total + log_inverse_wishart(covariances, dof, psi)
     diagonal = np.diag(psi)

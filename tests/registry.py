@@ -1,7 +1,6 @@
 """The lists that every law runs over. A new family, covariance or prior is one row here.
 
-Laws ask a row for an estimator and for rows inside the family's support; they never name a model.
-"""
+Laws ask a row for an estimator and for rows in the family's support; they never name a model."""
 
 from __future__ import annotations
 
@@ -26,6 +25,7 @@ from . import naive
 from .draws import answer_rows, category_rows, count_rows, gaussian_rows, with_gaps
 
 COVARIANCES = ("full", "tied", "diag", "spherical")
+LOW_RANKS = ("ppca", "factor")
 
 NIW = NormalInverseWishart(mean_precision=0.5, degrees_of_freedom=9.0)
 NIW_FREE_MEANS = NormalInverseWishart(mean_precision=0.0, degrees_of_freedom=7.0)
@@ -94,6 +94,19 @@ MODELS = [
             {"reg_covar": 0.0},
         )
         for covariance in COVARIANCES
+    ),
+    *(
+        Model(
+            f"gaussian-{covariance}",
+            GaussianMixture,
+            {"covariance_type": covariance},
+            gaussian_rows,
+            GAUSSIAN_PRIORS,
+            naive.gaussian_twin(covariance),
+            {"reg_covar": 0.0},
+            separable=6,  # with few, a factor and noise are all that a matrix can tell
+        )
+        for covariance in LOW_RANKS
     ),
     Model(
         "poisson",

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mixtures import GaussianMixture, PoissonMixture
+from mixtures.core.acceleration import accelerator_of
 from mixtures.core.certificate import Verdict, _gain, certify
 from mixtures.core.em import run_em
 from mixtures.core.information import Eigen
@@ -26,12 +27,14 @@ from .registry import CONFIGURATIONS, COVARIANCES, count_rows, gaussian_rows, na
 from .test_gradient import by_differences
 
 
-def certificate(estimator, X, params=None, tol=1e-13, max_iter=5000, w=None):
+def certificate(estimator, X, params=None, tol=1e-13, max_iter=5000, w=None, acceleration=None):
     """Run EM from `params` or from k-means; the certificate and the parameters."""
+    faster = accelerator_of(acceleration, tol)
     with problem(estimator, X, w) as (em, start):
         params = start if params is None else params
         if max_iter:
-            params = run_em(em, params, tol=tol, max_iter=max_iter).params
+            run = run_em(em, params, tol=tol, max_iter=max_iter, accelerate=faster)
+            params = run.params
         return certify(em, params), params
 
 
@@ -46,7 +49,8 @@ def equal_components(X, weights):
 def test_a_fit_is_a_maximum(model, prior):
     d = model.separable - 1
     X = model.rows(60 * d, d, seed=1)
-    found, _ = certificate(model.make(2, **model.exact, **model.priors[prior]), X)
+    estimator = model.make(2, **model.exact, **model.priors[prior])
+    found, _ = certificate(estimator, X, acceleration="squarem")
     assert found.verdict is Verdict.MAXIMUM, str(found)
     assert 0 < found.smallest_eigenvalue <= 1 + 1e-6
     assert found.error < 1e-6

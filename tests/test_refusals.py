@@ -14,9 +14,9 @@ from .registry import MODELS, count_rows, gaussian_rows, names, refused
 GOOD = np.abs(gaussian_rows(30, 2, 2)[0]).round()
 
 
-def good(model):
+def good(model, d=2):
     """Rows of numbers that a model takes."""
-    return np.abs(np.nan_to_num(model.rows(30, 2, 2))).round()
+    return np.abs(np.nan_to_num(model.rows(30, d, 2))).round()
 
 
 class DaskLike:
@@ -194,8 +194,9 @@ def test_align_to_another_model(model):
     fitted = model.make(2).fit(X)
     stranger = GaussianMixture if model.estimator is PoissonMixture else PoissonMixture
     renamed = model.make(3).fit(X).set_params(n_components=2)
+    wider = model.make(2).fit(good(model, 3))
     before = {k: np.copy(v) for k, v in vars(fitted).items() if isinstance(v, np.ndarray)}
-    for other in (model.make(3).fit(X), renamed, model.make(2).fit(X[:, :1]), stranger(2).fit(X)):
+    for other in (model.make(3).fit(X), renamed, wider, stranger(2).fit(X)):
         with pytest.raises(ValueError, match=r"align_to expects a fitted .* same shapes"):
             fitted.align_to(other)
     for name, value in before.items():

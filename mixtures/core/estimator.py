@@ -87,9 +87,9 @@ class AbstractMixture(
         """Parameters in the units of the data; the same where the frame is the identity."""
         return params
 
-    def _common_scale(self) -> bool:
-        """Whether all features share one unit in this model."""
-        return False
+    def _framing(self, n_features: int) -> dict[str, bool]:
+        """What `framed` should know of this model for d features: `common_scale`, `pairs`."""
+        return {}
 
     def _given_start(self, n_features: int) -> dict[str, Array]:
         """The fields of the starting parameters that the user prescribes, validated."""
@@ -184,7 +184,7 @@ class AbstractMixture(
     ) -> Iterator[tuple[Any, Totals]]:
         """Rows to fit, opened, and their totals; `merge`: equal rows may become one."""
         source, totals = framed(
-            X, w, centred=self._centred, common_scale=self._common_scale(), n_threads=self.n_threads
+            X, w, centred=self._centred, n_threads=self.n_threads, **self._framing(X.shape[1])
         )
         with source:
             yield source, totals
@@ -248,7 +248,7 @@ class AbstractMixture(
         if len(given) == len(self._params._fields):
             return self._to_frame(self._params(**given), source.frame)
         start = Start(source, totals, family, self.n_components, rng, self.n_threads)
-        params = self._initialisers[self.init_params](start)
+        params = family.refine(self._initialisers[self.init_params](start), start)
         if not given:
             return params
         return self._with_given(params, given, source.frame)

@@ -67,6 +67,10 @@ class AbstractFamily(ABC, Generic[P]):
         """Parameters to start from, given the statistics of clusters around k centres (k, d)."""
         return self.m_step(stats, self.guess(centres))
 
+    def refine(self, params: P, start: Any) -> P:
+        """Better parameters to start from, by a look at some rows; see `initialise.Start`."""
+        return params
+
     @abstractmethod
     def guess(self, centres: Array) -> P:
         """Parameters around k centres (k, d), before any responsibilities are known."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from .blocks import ArraySource
 from .discriminants import LINEAR, Array, Discriminants, Frame
-from .statistics import FULL
+from .statistics import DIAGONAL, FULL
 
 SAMPLE = 200  # about so many rows find the first frame; the second one comes from all
 
@@ -34,16 +34,28 @@ class Totals(NamedTuple):
     mean: Array  # (d,)
     scatter: Array  # (d, d), sum_i w_i (z_i - mean)(z_i - mean)'; (0, 0) where nobody measured it
     unit: Array | None = None  # (d,), differences of features that count as equal, without scatter
+    squares: Array | None = None  # (d,), the scatter's diagonal, where no more was measured
 
     @property
     def covariance(self) -> Array:
         return self.scatter / self.weight
 
+    @property
+    def variances(self) -> Array:
+        """Of each feature (d,)."""
+        own = np.diagonal(self.scatter) if self.squares is None else self.squares
+        return own / self.weight
+
     def to_frame(self, old: Frame, new: Frame) -> Totals:
         """The same totals in other coordinates."""
         ratio = new.scale / old.scale
         mean = new.to_frame(old.from_frame(self.mean))
-        return Totals(self.weight, mean, self.scatter * ratio * ratio[:, None])
+        if self.squares is None:
+            return Totals(self.weight, mean, self.scatter * ratio * ratio[:, None])
+        squares = self.squares * ratio**2
+        unit = np.sqrt(squares / self.weight)
+        unit = np.where(unit < CONSTANT, 1.0, unit)
+        return Totals(self.weight, mean, self.scatter, unit, squares)
 
 
 def power_of_two_scale(spread: Array) -> Array:
@@ -52,14 +64,20 @@ def power_of_two_scale(spread: Array) -> Array:
     return np.ldexp(1.0, -np.minimum(np.maximum(exponent, -1020), 1020))
 
 
-def measure(source: ArraySource) -> Totals:
-    """Mean and scatter of a source's rows in its own frame: one pass, one component."""
+def measure(source: ArraySource, *, pairs: bool = True) -> Totals:
+    """Mean and scatter of a source's rows in its own frame: one pass, one component.
+
+    Without `pairs`, only the diagonal of the scatter, for d features in O(d) memory.
+    """
     d = source.n_features
     everything = Discriminants(
         LINEAR, np.zeros((d, 1)), np.empty((0, 1)), np.zeros(1), np.zeros((1, d))
     )
-    stats = source.accumulate(everything, FULL)
+    stats = source.accumulate(everything, FULL if pairs else DIAGONAL)
     mean = stats.first[0] / stats.counts[0]
+    if not pairs:
+        squares = stats.second[0] - stats.counts[0] * mean**2
+        return Totals(float(stats.counts[0]), mean, np.empty((0, 0)), squares=squares)
     scatter = stats.second[0] - stats.counts[0] * np.outer(mean, mean)
     return Totals(float(stats.counts[0]), mean, scatter)
 
@@ -81,6 +99,7 @@ def framed(
     *,
     centred: bool = True,
     common_scale: bool = False,
+    pairs: bool = True,
     n_threads: int | None = 1,
 ) -> tuple[ArraySource, Totals]:
     """Rows in their own frame, with their totals there.
@@ -94,16 +113,18 @@ def framed(
     common_scale : bool
         One scale for all features, for models that are not equivariant under a change of the
         units of single features (spherical covariances).
+    pairs : bool
+        Whether the totals have the whole scatter, or variances only.
     """
     step = max(1, len(X) // SAMPLE)
     source = ArraySource(
         X, sample_weight, frame=first_frame(np.ascontiguousarray(X[::step])), n_threads=n_threads
     )
-    totals = measure(source)
-    if not np.isfinite(totals.scatter).all():  # rows outside the sample are larger by far
+    totals = measure(source, pairs=pairs)
+    if not np.isfinite(totals.variances).all():  # rows outside the sample are larger by far
         top = np.maximum(np.abs(X.max(axis=0)), np.abs(X.min(axis=0))).astype(np.float64)
         source.frame = Frame(source.frame.centre, power_of_two_scale(top) * 0.25)
-        totals = measure(source)
+        totals = measure(source, pairs=pairs)
     old = source.frame
     source.frame = _own_frame(old, totals, common_scale) if centred else Frame.identity(X.shape[1])
     return source, totals.to_frame(old, source.frame)
@@ -115,7 +136,7 @@ def _own_frame(frame: Frame, totals: Totals, common_scale: bool) -> Frame:
     A feature that varies by rounding alone is scaled by its size, so that it is nearly zero.
     """
     centre = frame.from_frame(totals.mean)
-    spread = np.sqrt(np.maximum(np.diagonal(totals.covariance), 0.0)) / frame.scale
+    spread = np.sqrt(np.maximum(totals.variances, 0.0)) / frame.scale
     size = np.abs(centre)
     rounded = spread <= ROUNDED * size
     if common_scale:

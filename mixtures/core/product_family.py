@@ -67,6 +67,14 @@ class ProductFamily(AbstractFamily[ProductParams]):
         pairs = zip(self.families, stats.parts, self._split(centres), strict=True)
         return self._joined(stats, (family.start(own, part) for family, own, part in pairs))
 
+    def refine(self, params: ProductParams, start: Any) -> ProductParams:
+        each = zip(self.families, params.parts, start.source.parts, start.totals.parts, strict=True)
+        parts = (
+            family.refine(own, start._replace(source=source, totals=totals, family=family))
+            for family, own, source, totals in each
+        )
+        return params._replace(parts=tuple(weightless(part) for part in parts))
+
     def guess(self, centres: Array) -> ProductParams:
         pairs = zip(self.families, self._split(centres), strict=True)
         parts = tuple(weightless(family.guess(part)) for family, part in pairs)

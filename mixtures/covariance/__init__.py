@@ -4,6 +4,7 @@
 """
 
 from .base import AbstractCovariance, Context, GaussianParams
+from .low_rank import LowRank
 from .matrices import Full, Tied
 from .variances import Diagonal, Spherical
 
@@ -12,6 +13,8 @@ STRUCTURES: dict[str, AbstractCovariance] = {
     "tied": Tied(),
     "diag": Diagonal(),
     "spherical": Spherical(),
+    "ppca": LowRank(1, "isotropic"),
+    "factor": LowRank(1, "diagonal"),
 }
 
 __all__ = [
@@ -21,6 +24,7 @@ __all__ = [
     "Diagonal",
     "Full",
     "GaussianParams",
+    "LowRank",
     "Spherical",
     "Tied",
 ]

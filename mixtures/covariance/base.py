@@ -8,7 +8,8 @@ coordinates of a frame, where the data have about unit scale.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,7 +47,7 @@ class AbstractCovariance(ABC):
     ``covariance_type``, and a row in `STRUCTURES` gives it a name.
     """
 
-    moments: int
+    moments: int  # the second moments that `m_step` reads, unless `sweep` says others
     common_scale = False  # whether one unit of length for all features is part of the model
     coordinates: Coordinates
     requirement: str  # what `admits` asks for, in words
@@ -65,17 +66,87 @@ class AbstractCovariance(ABC):
     ) -> tuple[Array, Array]:
         """New means and covariances; those of an empty component are kept."""
 
+    def start(
+        self, stats: SufficientStatistics, params: GaussianParams, context: Context
+    ) -> tuple[Array, Array]:
+        """Means and covariances of clusters, given their statistics about `params.means`."""
+        return self.m_step(stats, params, context)
+
+    def refine(self, params: GaussianParams, start: Any) -> Array:
+        """Better covariances to start from, by a look at some rows; see `initialise.Start`."""
+        return params.covariances
+
+    def moments_at_start(self, n_features: int) -> int:
+        """The second moments of d features that `start` reads."""
+        return self.moments
+
+    def bind(self, n_features: int) -> AbstractCovariance:
+        """The structure for d features, with ValueError where there is none."""
+        return self
+
+    def measures_pairs(self, n_features: int) -> bool:
+        """Whether it wants to know of the whole data's d (d + 1) / 2 second moments, or of d."""
+        return True
+
     @abstractmethod
     def dense(self, params: GaussianParams) -> Array:
         """The covariances of all components as matrices (k, d, d)."""
+
+    def variances(self, params: GaussianParams) -> Array:
+        """The variances of all components' features (k, d)."""
+        return np.diagonal(self.dense(params), axis1=1, axis2=2)
+
+    def traces(self, params: GaussianParams, ridge: Array) -> Array:
+        """``tr(R S_k^-1)`` (k,) of a diagonal R (d,)."""
+        lower, roots = np.linalg.cholesky(self.dense(params)), np.sqrt(ridge)
+        halves = np.linalg.solve(lower, np.eye(len(roots))) * roots
+        return (halves**2).sum(axis=(1, 2))
+
+    def held(self, params: GaussianParams, ridge: Array, times: float) -> np.ndarray:
+        """Components (some of k) with a direction no wider than so many times a ridge (d,)."""
+        roots = np.sqrt(ridge)
+        relative = self.dense(params) / roots / roots[:, None]
+        return np.flatnonzero(np.linalg.eigvalsh(relative)[:, 0] < times)
+
+    def distances(self, params: GaussianParams, others: GaussianParams) -> Array:
+        """Bhattacharyya distances (k, k) of components, invariant under linear maps of the data."""
+        mine, theirs = self.dense(params), self.dense(others)
+        middle = 0.5 * (mine[:, None] + theirs[None])
+        away = (params.means[:, None] - others.means[None])[..., None]
+        distance = (away * np.linalg.solve(middle, away)).sum(axis=(2, 3)) / 8.0
+        own = 0.5 * (np.linalg.slogdet(mine)[1][:, None] + np.linalg.slogdet(theirs)[1][None])
+        return distance + 0.5 * (np.linalg.slogdet(middle)[1] - own)
+
+    def sample(
+        self, params: GaussianParams, component: int, n: int, rng: np.random.RandomState
+    ) -> Array:
+        """n rows (n, d) drawn from one component."""
+        lower = np.linalg.cholesky(self.dense(params)[component])
+        return params.means[component] + rng.standard_normal((n, len(lower))) @ lower.T
 
     @abstractmethod
     def from_dense(self, covariance: Array, n_components: int) -> Array:
         """Covariances of this structure near one matrix (d, d), the same for all components."""
 
+    def pooled(self, context: Context, n_components: int) -> Array:
+        """Covariances like that of all rows, the same for all components."""
+        whole = context.totals.covariance + np.diag(context.ridge)
+        return self.from_dense(whole, n_components)
+
     @abstractmethod
     def rescale(self, covariances: Array, scale: Array) -> Array:
         """Covariances of ``z * scale``, given those of z; scale (d,)."""
+
+    def derived(self, covariances: Array) -> dict[str, Array]:
+        """What fitted attributes tell besides the covariances, by name without the underscore."""
+        factors = self.precisions_cholesky(covariances)
+        return {"precisions_cholesky": factors, "precisions": self.precisions(factors)}
+
+    def rounded(self, read: Callable[[str], Array]) -> Array:
+        """Covariances from fitted attributes that were rounded; ``read(name)`` is one of them."""
+        # Rounded factors still are factors of something; covariances that were rounded need not
+        # be positive definite any more.
+        return self.from_factors(read("precisions_cholesky"))
 
     @abstractmethod
     def precisions_cholesky(self, covariances: Array) -> Array:

@@ -17,6 +17,7 @@ from ..core.frames import Totals, power_of_two_scale
 from ..covariance import STRUCTURES, AbstractCovariance, Context, GaussianParams
 from ..priors import Dirichlet, NormalInverseWishart, ResolvedNIW
 from .family import Gaussian, ridge
+from .given import given_covariances, sample_covariance
 
 
 class GaussianMixture(AbstractMixture):
@@ -31,9 +32,11 @@ class GaussianMixture(AbstractMixture):
     ----------
     n_components : int, default=1
         Number of components, k.
-    covariance_type : {'full', 'tied', 'diag', 'spherical'} or AbstractCovariance, default='full'
+    covariance_type : {'full', 'tied', 'diag', 'spherical', 'ppca', 'factor'} or \
+            AbstractCovariance, default='full'
         Each component its own matrix; one matrix for all; each component its own variances; each
-        component one variance.
+        component one variance. Low-rank matrices are `mixtures.covariance.LowRank` (rank, noise);
+        'ppca' and 'factor' stand for those of rank one with isotropic and with diagonal noise.
     tol : float, default=1e-3
         EM stops when the objective changes by less, in nats per row.
     reg_covar : float, default=1e-6
@@ -81,11 +84,15 @@ class GaussianMixture(AbstractMixture):
     means_ : ndarray of shape (n_components, n_features)
     covariances_ : ndarray
         (n_components, n_features, n_features) if 'full', (n_features, n_features) if 'tied',
-        (n_components, n_features) if 'diag', (n_components,) if 'spherical'.
+        (n_components, n_features) if 'diag', (n_components,) if 'spherical'; loadings and, in
+        the last column, noise variances, (n_components, n_features, rank + 1), if of low rank.
     precisions_ : ndarray
         Inverse covariances, of the same shape.
     precisions_cholesky_ : ndarray
-        U with ``precision = U @ U.T``, or square roots of precisions.
+        U with ``precision = U @ U.T``, or square roots of precisions; neither if of low rank.
+    loadings_, noise_variances_ : ndarray
+        Only if of low rank: (n_components, n_features, rank), and (n_components, n_features) or,
+        isotropic, (n_components,).
     converged_ : bool
     n_iter_ : int
         Iterations of the best start.
@@ -193,8 +200,10 @@ class GaussianMixture(AbstractMixture):
         named = self.covariance_type
         return STRUCTURES[named] if isinstance(named, str) else named
 
-    def _common_scale(self) -> bool:
-        return self._structure.common_scale
+    def _framing(self, n_features: int) -> dict[str, bool]:
+        structure = self._structure
+        pairs = structure.measures_pairs(n_features)
+        return {"common_scale": structure.common_scale, "pairs": pairs}
 
     def _family(self, source: ArraySource, totals: Totals) -> Gaussian:
         frame, structure, k = source.frame, self._structure, self.n_components
@@ -207,10 +216,10 @@ class GaussianMixture(AbstractMixture):
                     f"concentration, {self.weight_prior.concentration!r}. Use one number, or "
                     "component_order=None."
                 )
-        prior, log_volume = ResolvedNIW.none(source.n_features), 0.0
+        d = source.n_features
+        prior, log_volume = ResolvedNIW.none(d, pairs=structure.measures_pairs(d)), 0.0
         if self.prior is not None:
-            rows = max(totals.weight - 1.0, 1.0)
-            covariance = totals.scatter / rows / frame.scale / frame.scale[:, None]
+            covariance = sample_covariance(totals, frame)
             prior = self.prior.resolve(k, frame.from_frame(totals.mean), covariance)
             log_volume = structure.log_volume(k, np.log(frame.scale), prior)
             prior = prior.to_frame(frame)
@@ -224,17 +233,11 @@ class GaussianMixture(AbstractMixture):
             given["weights"] = validation.check_weights(self.weights_init, k)
         if self.means_init is not None:
             given["means"] = validation.check_shape("means", self.means_init, (k, d))
+        structure = self._structure.bind(d)
         if self.precisions_init is not None:
-            structure, given_type = self._structure, self.covariance_type
-            name = given_type if isinstance(given_type, str) else type(given_type).__name__
-            name = f"{name} precision"
-            shape = structure.from_dense(np.eye(d), k).shape
-            precisions = validation.check_shape(name, self.precisions_init, shape)
-            if not structure.admits(precisions):
-                raise ValueError(
-                    f"'{name}' should be {structure.requirement}; check precisions_init."
-                )
-            given["covariances"] = structure.invert(precisions)
+            named = self.covariance_type
+            name = named if isinstance(named, str) else type(named).__name__
+            given["covariances"] = given_covariances(name, structure, self.precisions_init, k, d)
         return given
 
     def _to_frame(self, params: GaussianParams, frame: Frame) -> GaussianParams:
@@ -246,12 +249,10 @@ class GaussianMixture(AbstractMixture):
         return params._replace(means=frame.from_frame(params.means), covariances=covariances)
 
     def _parameter_attributes(self, params: GaussianParams, dtype: Any) -> dict[str, Any]:
-        structure = self._structure
-        factors = structure.precisions_cholesky(params.covariances)
-        derived = {"precisions_cholesky_": factors, "precisions_": structure.precisions(factors)}
         attributes = super()._parameter_attributes(params, dtype)
         attributes["_fitted_covariance_type"] = self.covariance_type
-        return attributes | {name: a.astype(dtype, copy=False) for name, a in derived.items()}
+        derived = self._structure.derived(params.covariances)
+        return attributes | {f"{n}_": a.astype(dtype, copy=False) for n, a in derived.items()}
 
     def _attribute_params(self) -> GaussianParams:
         fitted = getattr(self, "_fitted_covariance_type", self.covariance_type)
@@ -260,16 +261,13 @@ class GaussianMixture(AbstractMixture):
                 f"The model was fitted with covariance_type={fitted!r}, but it is now "
                 f"{self.covariance_type!r}. Fit again without warm_start, or set it back."
             )
-        # Factors that were rounded to float32 still are factors of something; covariances that
-        # were rounded need not be positive definite any more.
-        factors = np.array(self.precisions_cholesky_)
-        if factors.dtype == np.float64 and hasattr(self, "covariances_"):
+        if self.means_.dtype == np.float64:
             return super()._attribute_params()
-        return GaussianParams(
-            np.array(self.weights_, dtype=np.float64),
-            np.array(self.means_, dtype=np.float64),
-            self._structure.from_factors(factors.astype(np.float64)),
-        )
+
+        def read(name: str) -> Array:
+            return np.array(getattr(self, f"{name}_"), dtype=np.float64)
+
+        return GaussianParams(read("weights"), read("means"), self._structure.rounded(read))
 
     def _permuted(self, params: GaussianParams, order: np.ndarray) -> GaussianParams:
         covariances = self._structure.permute(params.covariances, order)
@@ -278,13 +276,13 @@ class GaussianMixture(AbstractMixture):
     def _fitted_family(self) -> tuple[Gaussian, GaussianParams, Frame]:
         params, structure = self._attribute_params(), self._structure
         d = params.means.shape[1]
-        variances = np.diagonal(structure.dense(params), axis1=1, axis2=2)
-        spread = np.sqrt(variances.max(axis=0))
+        spread = np.sqrt(structure.variances(params).max(axis=0))
         if structure.common_scale:
             spread = np.full(d, spread.max())
         frame = Frame(params.weights @ params.means, power_of_two_scale(spread))
-        totals = Totals(1.0, np.zeros(d), np.eye(d))
-        family = Gaussian(structure, Context(np.zeros(d), ResolvedNIW.none(d), totals))
+        totals = Totals(1.0, np.zeros(d), np.empty((0, 0)), squares=np.ones(d))
+        prior = ResolvedNIW.none(d, pairs=structure.measures_pairs(d))
+        family = Gaussian(structure, Context(np.zeros(d), prior, totals))
         return family, self._to_frame(params, frame), frame
 
     def _failure(self, reason: str, dtype: Any) -> str:

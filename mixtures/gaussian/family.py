@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def ridge(reg_covar: float, totals: Totals, frame: Frame) -> Array:
     small units and do nothing for those of large ones. Constant features have no variance to be
     relative to: theirs is the absolute one, or what covers the rounding of their size.
     """
-    variance = np.diagonal(totals.covariance)
+    variance = totals.variances
     if reg_covar == 0.0:
         return np.zeros_like(variance)
     absolute = reg_covar * frame.scale**2
@@ -49,7 +50,7 @@ class Gaussian(AbstractFamily[GaussianParams]):
 
     @property
     def moments(self) -> int:  # type: ignore[override]
-        return self.structure.moments
+        return self.structure.moments_at_start(len(self.context.ridge))
 
     @property
     def unconstrained(self) -> dict[str, Coordinates]:  # type: ignore[override]
@@ -85,9 +86,7 @@ class Gaussian(AbstractFamily[GaussianParams]):
         S_k + R maximises ``E log N(x + e | mean, S)`` over noise e of covariance R, which is
         ``log N(x | mean, S) - tr(R S^-1) / 2``. With that as density, EM climbs exactly.
         """
-        roots = np.sqrt(self.context.ridge)
-        lower = np.linalg.cholesky(self.structure.dense(params))
-        return 0.5 * ((np.linalg.solve(lower, np.eye(len(roots))) * roots) ** 2).sum(axis=(1, 2))
+        return 0.5 * self.structure.traces(params, self.context.ridge)
 
     def _weights(self, counts: Array) -> Array:
         if self.weight_prior is None:
@@ -96,8 +95,16 @@ class Gaussian(AbstractFamily[GaussianParams]):
 
     def guess(self, centres: Array) -> GaussianParams:
         k = len(centres)
-        pooled = self.context.totals.covariance + np.diag(self.context.ridge)
-        return GaussianParams(np.full(k, 1.0 / k), centres, self.structure.from_dense(pooled, k))
+        return GaussianParams(np.full(k, 1.0 / k), centres, self.structure.pooled(self.context, k))
+
+    def start(self, stats: SufficientStatistics, centres: Array) -> GaussianParams:
+        params = self.guess(centres)
+        means, covariances = self.structure.start(stats, params, self.context)
+        return GaussianParams(self._weights(stats.counts), means, covariances)
+
+    def refine(self, params: GaussianParams, start: Any) -> GaussianParams:
+        covariances = self.structure.refine(params, start)
+        return params._replace(covariances=covariances)
 
     def reference(self, centres: Array) -> Array:
         return centres
@@ -116,19 +123,16 @@ class Gaussian(AbstractFamily[GaussianParams]):
     def sample(
         self, params: GaussianParams, component: int, n: int, rng: np.random.RandomState
     ) -> Array:
-        lower = np.linalg.cholesky(self.structure.dense(params)[component])
-        return params.means[component] + rng.standard_normal((n, len(lower))) @ lower.T
+        return self.structure.sample(params, component, n, rng)
 
     def n_parameters(self, params: GaussianParams) -> int:
         k, d = params.means.shape
         return self.structure.n_parameters(k, d) + k * d + k - 1
 
     def doubts(self, params: GaussianParams) -> str | None:
-        r = np.sqrt(self.context.ridge)
-        if not r.all():  # no ridge was added: what is singular has failed
+        if not self.context.ridge.all():  # no ridge was added: what is singular has failed
             return None
-        smallest = np.linalg.eigvalsh(self.structure.dense(params) / r / r[:, None])[:, 0]
-        held = np.flatnonzero(smallest < MOSTLY_RIDGE)
+        held = self.structure.held(params, self.context.ridge, MOSTLY_RIDGE)
         if not held.size:
             return None
         return (
@@ -139,10 +143,4 @@ class Gaussian(AbstractFamily[GaussianParams]):
         )
 
     def distances(self, params: GaussianParams, others: GaussianParams) -> Array:
-        """Bhattacharyya distances (k, k), invariant under linear maps of the data."""
-        mine, theirs = self.structure.dense(params), self.structure.dense(others)
-        middle = 0.5 * (mine[:, None] + theirs[None])
-        away = (params.means[:, None] - others.means[None])[..., None]
-        distance = (away * np.linalg.solve(middle, away)).sum(axis=(2, 3)) / 8.0
-        own = 0.5 * (np.linalg.slogdet(mine)[1][:, None] + np.linalg.slogdet(theirs)[1][None])
-        return distance + 0.5 * (np.linalg.slogdet(middle)[1] - own)
+        return self.structure.distances(params, others)

@@ -121,10 +121,11 @@ class ResolvedNIW:
     log_scale: Array | float = 0.0  # (d,), of the frame that the coordinates are of
 
     @classmethod
-    def none(cls, n_features: int) -> ResolvedNIW:
-        """The flat prior: all that it adds is zero."""
+    def none(cls, n_features: int, *, pairs: bool = True) -> ResolvedNIW:
+        """The flat prior: all that it adds is zero. Without `pairs`, it has no matrix of zeros."""
         d = n_features
-        return cls(np.zeros(d), 0.0, 0.0, np.zeros((d, d)), flat=True)
+        zeros = np.zeros((d, d) if pairs else (0, 0))
+        return cls(np.zeros(d), 0.0, 0.0, zeros, flat=True)
 
     def pseudo_rows(self, from_scale: float, from_means: float) -> float:
         """What is added to the divisor of a covariance, ``nu + from_scale + from_means``.
