@@ -53,7 +53,7 @@ if hasattr(os, "fork"):
         os._exit(0)
     os.waitpid(pid, 0)
     child = os.read(reading, 1).decode()
-    from mixtures.neural.blas import one_blas_thread
+    from mixtures.core.blas import one_blas_thread
 
     inside, go = threading.Event(), threading.Event()
 

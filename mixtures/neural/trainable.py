@@ -19,7 +19,7 @@ from ..label_shift.shares import check_prior
 from .attributes import Memory, Outcome
 from .backend import to_host
 from .batches import Order, TrainingRows, cut
-from .blas import one_blas_thread
+from ..core.blas import one_blas_thread
 from .class_weights import ClassWeights
 from .fitting import Record, append_epoch, run_epochs
 from .heads import HEADS
