@@ -3,6 +3,7 @@
 from ._version import __version__
 from .bernoulli import BernoulliMixture
 from .categorical import CategoricalMixture
+from .factor import FactorAnalysis, ProbabilisticPCA
 from .gaussian import GaussianMixture
 from .kmeans import KMeans, kmeans_plusplus
 from .label_shift import PriorShiftClassifier
@@ -15,11 +16,13 @@ __all__ = [
     "BernoulliMixture",
     "CategoricalMixture",
     "DynamicResponsibility",
+    "FactorAnalysis",
     "GaussianMixture",
     "KMeans",
     "MixedMixture",
     "PoissonMixture",
     "PriorShiftClassifier",
+    "ProbabilisticPCA",
     "ResponsibleSoftmaxClassifier",
     "kmeans_plusplus",
     "__version__",

@@ -16,7 +16,8 @@ import mixtures
 ROOT = Path(mixtures.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 KERNELS = ROOT / "core" / "kernels"
-MODELS = {"bernoulli", "categorical", "gaussian", "kmeans", "mixed", "poisson", "proportions"}
+MODELS = {"bernoulli", "categorical", "factor", "gaussian", "kmeans", "mixed", "poisson"}
+MODELS |= {"proportions"}
 GATEWAYS = {  # foreign package: the only places that may import it
     "numba": ("core/kernels/",),
     "llvmlite": ("core/kernels/",),
