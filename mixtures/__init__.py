@@ -4,7 +4,7 @@ from ._version import __version__
 from .bernoulli import BernoulliMixture
 from .categorical import CategoricalMixture
 from .factor import FactorAnalysis, ProbabilisticPCA
-from .gaussian import GaussianMixture
+from .gaussian import GaussianMixture, MixtureOfFactorAnalyzers, MixtureOfPPCA
 from .kmeans import KMeans, kmeans_plusplus
 from .label_shift import PriorShiftClassifier
 from .mixed import MixedMixture
@@ -20,6 +20,8 @@ __all__ = [
     "GaussianMixture",
     "KMeans",
     "MixedMixture",
+    "MixtureOfFactorAnalyzers",
+    "MixtureOfPPCA",
     "PoissonMixture",
     "PriorShiftClassifier",
     "ProbabilisticPCA",

@@ -26,6 +26,7 @@ from .exceptions import DegenerateDataWarning
 from .plotting import save_report
 from .selection import InformationCriterionSearch
 
+CLASSIC = "full,tied,diag,spherical"  # of few features, where low rank saves nothing
 MAX_COMPONENTS = 9
 STARTS = 5
 """Starts for each candidate: with one, a poor local optimum can decide between models."""
@@ -91,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--criterion", choices=("bic", "aic", "icl"), default="bic")
     parser.add_argument(
-        "--covariance", metavar="LIST", default="full,tied,diag,spherical", help="default: %(default)s"
+        "--covariance", metavar="LIST", default=CLASSIC, help="default: %(default)s"
     )
     parser.add_argument("--labels", metavar="OUT.csv", help="write row, label, max_probability")
     parser.add_argument("--plot", metavar="OUT.png", help="where to draw (mixtures-NAME.png)")

@@ -137,6 +137,10 @@ class AbstractCovariance(ABC):
     def rescale(self, covariances: Array, scale: Array) -> Array:
         """Covariances of ``z * scale``, given those of z; scale (d,)."""
 
+    def canonical(self, covariances: Array) -> Array:
+        """Of several ways to write the same covariances, the one that fitted attributes have."""
+        return covariances
+
     def derived(self, covariances: Array) -> dict[str, Array]:
         """What fitted attributes tell besides the covariances, by name without the underscore."""
         factors = self.precisions_cholesky(covariances)

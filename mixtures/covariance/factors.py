@@ -24,7 +24,7 @@ class Factors(AbstractCovariance):
     requirement = "loadings and, in the last column, positive noise variances"
     isotropic: bool
 
-    def _whitened(self, params: GaussianParams) -> list[Whitened]:
+    def whitened(self, params: GaussianParams) -> list[Whitened]:
         """The components' loadings in units of their noise, decomposed.
 
         Raises DegenerateComponentError for noise that is not positive.
@@ -48,7 +48,7 @@ class Factors(AbstractCovariance):
         return (loadings**2).sum(axis=2) + noise
 
     def traces(self, params: GaussianParams, ridge: Array) -> Array:
-        return np.array([ridge @ low_rank.precision_diagonal(w) for w in self._whitened(params)])
+        return np.array([ridge @ low_rank.precision_diagonal(w) for w in self.whitened(params)])
 
     def held(self, params: GaussianParams, ridge: Array, times: float) -> np.ndarray:
         # Where more features than there are factors have so little noise, some combination of
@@ -85,6 +85,17 @@ class Factors(AbstractCovariance):
     def admits(self, matrices: Array) -> bool:
         return bool((matrices[..., -1] > 0).all())
 
+    def canonical(self, covariances: Array) -> Array:
+        """Loadings with ``L' P^-1 L`` diagonal and decreasing; the largest of a column positive."""
+        found = covariances.copy()
+        for one in found:
+            w = low_rank.whiten(one[:, :-1], one[:, -1])
+            loadings = w.directions * w.strengths / w.scale[:, None]
+            largest = np.abs(loadings).argmax(axis=0)
+            signs = np.where(loadings[largest, range(loadings.shape[1])] < 0, -1.0, 1.0)
+            one[:, :-1] = loadings * signs
+        return found
+
     def derived(self, covariances: Array) -> dict[str, Array]:
         noise = covariances[:, 0, -1] if self.isotropic else covariances[..., -1]
         return {"loadings": covariances[..., :-1], "noise_variances": noise}
@@ -119,7 +130,7 @@ class Factors(AbstractCovariance):
         """That of full covariances at ``L L' + P``."""
         total, (k, d) = 0.0, params.means.shape
         c, nu = prior.mean_precision, prior.degrees_of_freedom
-        for w, mean in zip(self._whitened(params), params.means, strict=True):
+        for w, mean in zip(self.whitened(params), params.means, strict=True):
             trace = low_rank.trace(w, prior.scale)
             total -= 0.5 * ((nu + d + 1) * w.log_det + trace)
             if c > 0:

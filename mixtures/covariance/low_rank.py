@@ -68,7 +68,7 @@ class LowRank(Factors):
     --------
     >>> from mixtures import GaussianMixture
     >>> from mixtures.covariance import LowRank
-    >>> from mixtures.datasets import load_iris
+    >>> from sklearn.datasets import load_iris
     >>> X = load_iris().data
     >>> gm = GaussianMixture(3, covariance_type=LowRank(2, noise="diagonal"), random_state=0)
     >>> gm.fit(X).covariances_.shape  # loadings and noise variances
@@ -130,7 +130,7 @@ class LowRank(Factors):
         k, d = params.means.shape
         q = params.covariances.shape[2] - 1
         slopes, offsets, bias = np.empty((k, d, 1 + q)), np.empty((k, d + q)), np.empty(k)
-        for c, w in enumerate(self._whitened(params)):
+        for c, w in enumerate(self.whitened(params)):
             slopes[c, :, 0] = math.sqrt(0.5) * w.scale  # the half of a Gaussian's exponent
             slopes[c, :, 1:] = w.directions
             offsets[c, :d] = -slopes[c, :, 0] * params.means[c]
@@ -157,7 +157,7 @@ class LowRank(Factors):
         pull = prior.mean_precision
         spread = stats.counts + self.pseudo_rows(shift.shape, prior)
         covariances = params.covariances.copy()
-        for c, w in enumerate(self._whitened(params)):
+        for c, w in enumerate(self.whitened(params)):
             if not spread[c] > EMPTY:
                 continue
             B = (w.directions * (w.strengths * w.shrinkage**2)).T * w.scale

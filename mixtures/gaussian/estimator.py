@@ -249,6 +249,7 @@ class GaussianMixture(AbstractMixture):
         return params._replace(means=frame.from_frame(params.means), covariances=covariances)
 
     def _parameter_attributes(self, params: GaussianParams, dtype: Any) -> dict[str, Any]:
+        params = params._replace(covariances=self._structure.canonical(params.covariances))
         attributes = super()._parameter_attributes(params, dtype)
         attributes["_fitted_covariance_type"] = self.covariance_type
         derived = self._structure.derived(params.covariances)
