@@ -10,12 +10,12 @@ from scipy import sparse
 from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
 
+from ..core.blas import one_blas_thread
 from ..core.discriminants import Array
 from ..core.threads import OrderedPool, resolve_n_threads
 from ..label_shift.shares import check_prior
 from ..proportions._densities import log_sum_exp
 from .backend import Backend, backend_of, is_foreign, to_host
-from ..core.blas import one_blas_thread
 from .network import Network
 from .reading import read_rows
 from .shifts import Shifts

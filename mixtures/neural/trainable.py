@@ -13,13 +13,13 @@ from sklearn.callback import with_callbacks
 from sklearn.utils import check_random_state
 
 from .._compat import check_constraints
+from ..core.blas import one_blas_thread
 from ..core.discriminants import Array
 from ..core.transaction import all_or_nothing
 from ..label_shift.shares import check_prior
 from .attributes import Memory, Outcome
 from .backend import to_host
 from .batches import Order, TrainingRows, cut
-from ..core.blas import one_blas_thread
 from .class_weights import ClassWeights
 from .fitting import Record, append_epoch, run_epochs
 from .heads import HEADS
