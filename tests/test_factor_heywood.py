@@ -182,3 +182,18 @@ def test_roots_are_scaled_without_squares_out_of_range():
     plain, _ = standardised(None, draws()[:3])
     assert isinstance(ours, Root) and np.isfinite(unit).all()
     np.testing.assert_array_equal(ours.root, plain.root)
+
+
+def test_more_starts_are_never_worse_and_sometimes_better():
+    gains = []
+    for seed in (0, 1, 9, 46, 53):
+        rng = np.random.default_rng(seed)
+        d = int(rng.integers(12, 21))
+        loadings = 0.6 * rng.standard_normal((d, 6))
+        X = rng.standard_normal((40, 6)) @ loadings.T + 0.8 * rng.standard_normal((40, d))
+        covariance = np.cov(X.T, bias=True)
+        one = fit_factors(covariance, 6)
+        more = fit_factors(covariance, 6, n_init=6, rng=np.random.RandomState(0))
+        gains.append(more.trace[-1] - one.trace[-1])
+    assert min(gains) > -1e-8
+    assert max(gains) > 1e-3

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._compat import Interval, StrOptions
@@ -54,12 +55,15 @@ class FactorAnalysis(AbstractLatentGaussian):
         For compatibility, without effect: decompositions are exact.
     iterated_power : int, default=3
         For compatibility, without effect.
+    n_init : int, default=1
+        The likelihood may have several maxima, mostly in Heywood cases. 1 is the start above; each
+        one more searches from noise variances drawn at random, and the best end is kept.
     rotation : {'varimax', 'quartimax', 'promax', 'oblimin'} or None, default=None
         Of the loadings in the units of the data, as in scikit-learn. (R's ``factanal`` rotates
         loadings of standardised data: standardise first for these.) None is the canonical solution,
         with ``L' P^-1 L`` diagonal. The factors of 'promax' and 'oblimin' correlate.
     random_state : int, RandomState instance or None, default=0
-        For :meth:`sample` and :meth:`sample_missing`; the fit does not depend on it.
+        For :meth:`sample`, :meth:`sample_missing`, and starts beyond the first.
     n_threads : int, default=None
         None uses the cores that this process may use. Any number gives the same bits.
 
@@ -142,6 +146,7 @@ class FactorAnalysis(AbstractLatentGaussian):
         "noise_variance_init": ["array-like", None],
         "svd_method": [StrOptions({"lapack", "randomized"})],
         "iterated_power": [Interval(Integral, 0, None, closed="left")],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
         "rotation": [StrOptions({"varimax", "quartimax", "promax", "oblimin"}), None],
         "random_state": ["random_state"],
         "n_threads": [Interval(Integral, 1, None, closed="left"), None],
@@ -159,12 +164,13 @@ class FactorAnalysis(AbstractLatentGaussian):
         iterated_power: int = 3,
         rotation: str | None = None,
         random_state: Any = 0,
+        n_init: int = 1,
         n_threads: int | None = None,
     ) -> None:
         self.n_components, self.tol, self.copy, self.max_iter = n_components, tol, copy, max_iter
         self.noise_variance_init, self.svd_method = noise_variance_init, svd_method
         self.iterated_power, self.rotation = iterated_power, rotation
-        self.random_state, self.n_threads = random_state, n_threads
+        self.random_state, self.n_init, self.n_threads = random_state, n_init, n_threads
 
     # ---- fitting -----------------------------------------------------------------------------
 
@@ -173,8 +179,11 @@ class FactorAnalysis(AbstractLatentGaussian):
         if start is not None:
             start = check_noise_start(start, rows.shape[1])
         moments = moments_of(type(self).__name__, rows, w, self.n_threads)
-        tol, most = self.tol / total, self.max_iter
-        found = maximum(moments, q, noise_init=start, tol=tol, max_iter=most, total=total)
+        found = maximum(
+            moments, q, noise_init=start, n_init=self.n_init,
+            rng=check_random_state(self.random_state), tol=self.tol / total,
+            max_iter=self.max_iter, total=total,
+        )  # fmt: skip
         self._warn(q, int(moments.varies.sum()), found.heywood)
         if not found.solution.converged:
             warnings.warn(
@@ -265,7 +274,7 @@ class FactorAnalysis(AbstractLatentGaussian):
             loadings = rotated.loadings / unit
             if self.rotation in OBLIQUE:  # of the others it is the identity but for rounding
                 factors = rotated.factor_covariance
-        fitted = _fitted(mean, loadings, noise, factors)
+        fitted = Fitted.correlated(mean, loadings, noise, factors)
         arrays = {
             "components_": np.ascontiguousarray(loadings.T),
             "noise_variance_": noise,
@@ -279,7 +288,7 @@ class FactorAnalysis(AbstractLatentGaussian):
 
     def _fitted(self) -> Fitted:
         check_is_fitted(self)
-        return _fitted(
+        return Fitted.correlated(
             self.mean_, self.components_.T, self.noise_variance_, self.factor_covariance_
         )
 
@@ -288,11 +297,3 @@ class FactorAnalysis(AbstractLatentGaussian):
 
     def _n_noise_parameters(self, n_features: int) -> int:
         return n_features
-
-
-def _fitted(mean: Array, loadings: Array, noise: Array, factors: Array) -> Fitted:
-    """The model with independent factors, of which those reported are combinations."""
-    if np.array_equal(factors, np.eye(len(factors))):
-        return Fitted.of(mean, loadings, noise)
-    half = np.linalg.cholesky(factors.astype(np.float64))
-    return Fitted.of(mean, loadings @ half, noise, half)

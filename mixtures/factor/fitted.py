@@ -35,6 +35,14 @@ class Fitted:
         scale = power_of_two_scale(np.sqrt(np.square(loadings).sum(axis=1) + noise))
         return cls(Frame(mean, scale), loadings * scale[:, None], noise * scale**2, turn)
 
+    @classmethod
+    def correlated(cls, mean: Array, loadings: Array, noise: Array, factors: Array) -> Fitted:
+        """With factors of covariance `factors` (q, q), combinations of independent ones."""
+        if np.array_equal(factors, np.eye(len(factors))):
+            return cls.of(mean, loadings, noise)
+        half = np.linalg.cholesky(factors.astype(np.float64))
+        return cls.of(mean, loadings @ half, noise, half)
+
     @cached_property
     def whitened(self) -> low_rank.Whitened:
         """The loadings in units of the noise."""

@@ -24,6 +24,7 @@ NEWTON = 250
 DENSE = 1000  # features beyond which no (d, d) matrix is made of a root
 LEAST_START = 1e-3  # noise to start from, relative to the feature's variance
 WELL_CONDITIONED = 1e-8  # smallest eigenvalue of a correlation matrix that can be inverted
+DRAWN = (0.05, 0.95)  # between which shares of noise are drawn
 PARTIAL, PLAIN = 5, 30  # EM iterations before Newton's, from the first start and the second
 
 
@@ -67,6 +68,8 @@ def fit_factors(
     *,
     root: Array | None = None,
     noise_init: Array | None = None,
+    n_init: int = 1,
+    rng: np.random.RandomState | None = None,
     tol: float = 1e-10,
     max_iter: int = 1000,
     floor: float = 1e-12,
@@ -93,7 +96,10 @@ def fit_factors(
     root : ndarray of shape (m, d), default=None
         ``root' root`` is the covariance. With m < d > 1000, memory is O((m + q) d + m^2).
     noise_init : ndarray of shape (d,), default=None
-        Positive noise variances to start from, the only start then; in the data's units.
+        Positive noise variances to start from instead; in the data's units.
+    n_init : int, default=1
+        1: the searches above. Each one more starts from noise drawn by `rng`.
+    rng : RandomState, default=None
     tol : float, default=1e-10
         Nats per row that another step must promise.
     max_iter : int, default=1000
@@ -111,7 +117,9 @@ def fit_factors(
         share = np.asarray(noise_init, dtype=np.float64)[varies] / size[varies] / size[varies]
         x = np.log(np.maximum(share, LEAST_START))
     q = min(n_factors, int(varies.sum()))
-    ending = best_ending(scatter, q, floor, x, tol, max_iter)
+    more, d = n_init - 1 if rng is not None else 0, len(scatter.variances)
+    starts = [np.log(rng.uniform(*DRAWN, d)) for _ in range(more)]  # type: ignore[union-attr]
+    ending = best_ending(scatter, q, floor, x, starts, tol, max_iter)
     return solution_of(ending, scatter, size, n_factors, floor)
 
 
@@ -167,9 +175,18 @@ def _powers(size: Array) -> Array:
 
 
 def best_ending(
-    scatter: Scatter, q: int, floor: float, x: Array | None, tol: float, max_iter: int
+    scatter: Scatter,
+    q: int,
+    floor: float,
+    x: Array | None,
+    starts: list[Array],
+    tol: float,
+    max_iter: int,
 ) -> Ending:
-    """The better of two searches; of one, from x or where the first ends within the bounds."""
+    """The best of searches: from x or else from two places, of which the second is for boundaries.
+
+    And from the log noises `starts`, each (d,).
+    """
     whole = len(scatter.variances) <= NEWTON
 
     def search(start: Array) -> Ending:
@@ -177,12 +194,13 @@ def best_ending(
         return task.run(task.at((), start), tol, max_iter)
 
     if x is not None:
-        return search(x)
-    first = search(after_em(scatter, q, partial_noise(scatter, q), PARTIAL))
-    if not first.place.edge.given:
-        return first
-    second = search(after_em(scatter, q, np.zeros(len(scatter.variances)), PLAIN))
-    return second if second.place.value < first.place.value else first
+        found = [search(x)]
+    else:
+        found = [search(after_em(scatter, q, partial_noise(scatter, q), PARTIAL))]
+        if found[0].place.edge.given:
+            found.append(search(after_em(scatter, q, np.zeros(len(scatter.variances)), PLAIN)))
+    found += [search(after_em(scatter, q, start, PARTIAL)) for start in starts]
+    return min(found, key=lambda ending: ending.place.value)  # the first of equals
 
 
 def partial_noise(scatter: Scatter, q: int) -> Array:
