@@ -153,9 +153,12 @@ def fit_gaps(
             stacklevel=5,
         )
     jacobian = log_jacobian(frame, rows, w)
+    # EM leaves out rows without a number; they have a density, of one, and are rows for `score`.
+    known = np.average((~np.isnan(rows)).any(axis=1), weights=w)
+    trace = [float(known * (value + jacobian)) for value in result.trace[1:]]
     attributes = {
-        "log_likelihoods_": [value + jacobian for value in result.trace[1:]],
-        "log_likelihood_": result.objective + jacobian,
+        "log_likelihoods_": trace,
+        "log_likelihood_": float(known * (result.objective + jacobian)),
         "n_iter_": result.n_iter,
         "converged_": converged,
         "stop_reason_": result.reason.value,
