@@ -20,12 +20,12 @@ from ..exceptions import HeywoodWarning, IdentifiabilityWarning
 from .base import AbstractLatentGaussian
 from .estimation import FLOOR, check_noise_start, maximum, moments_of
 from .fitted import Fitted
-from .gaps import fit_gaps, list_features
+from .gap_fit import fit_gaps
+from .gaps import list_features
 from .goodness import n_parameters
 from .rotation import rotate
 
 CONVERGED = "No step from here promises more than tol."
-OBLIQUE = frozenset({"promax", "oblimin"})
 STOPPED = "max_iter iterations were done before a step promised less than tol."
 
 
@@ -181,7 +181,7 @@ class FactorAnalysis(AbstractLatentGaussian):
         moments = moments_of(type(self).__name__, rows, w, self.n_threads)
         found = maximum(
             moments, q, noise_init=start, n_init=self.n_init,
-            rng=check_random_state(self.random_state), tol=self.tol / total,
+            rng=check_random_state(self.random_state), tol=self.tol / max(total, len(rows)),
             max_iter=self.max_iter, total=total,
         )  # fmt: skip
         self._warn(q, int(moments.varies.sum()), found.heywood)
@@ -212,11 +212,12 @@ class FactorAnalysis(AbstractLatentGaussian):
                 "noise_variance_init is where to start for complete rows, but numbers of X are "
                 "missing (NaN). Pass None."
             )
-        run = fit_gaps(self, rows, w, q, isotropic=False, tol=self.tol / total)
+        tol = self.tol / max(total, len(rows))
+        run = fit_gaps(self, rows, w, q, isotropic=False, tol=tol)
         variances = np.square(run.loadings).sum(axis=1) + run.noise
-        shares = run.noise / variances
-        heywood = (shares <= FLOOR * (1.0 + 1e-6)) & run.loadings.any(axis=1)
-        self._warn(q, len(shares), heywood)
+        shares = np.where(run.varies, run.noise / variances, 1.0)
+        heywood = run.floored & run.loadings.any(axis=1)
+        self._warn(q, int(run.varies.sum()), heywood)
         scale = run.frame.scale
         attributes = self._attributes(
             run.frame.centre, run.loadings / scale[:, None], run.noise / scale**2, rows
@@ -272,7 +273,10 @@ class FactorAnalysis(AbstractLatentGaussian):
             unit = float(power_of_two_scale(np.abs(loadings).max(initial=0.0)))
             rotated = rotate(loadings * unit, self.rotation)
             loadings = rotated.loadings / unit
-            if self.rotation in OBLIQUE:  # of the others it is the identity but for rounding
+            if self.rotation in (
+                "promax",
+                "oblimin",
+            ):  # of the others it is the identity but for rounding
                 factors = rotated.factor_covariance
         fitted = Fitted.correlated(mean, loadings, noise, factors)
         arrays = {

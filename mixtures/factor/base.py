@@ -58,7 +58,7 @@ class AbstractLatentGaussian(LatentInferenceMixin, BaseEstimator):
 
     def _fit(self, X: ArrayLike, sample_weight: ArrayLike | None) -> None:
         rows, gaps = check_rows(
-            self, X, reset=True, allow_nan=self._allows_gaps(), ensure_min_samples=2
+            self, X, reset=True, allow_nan=self._fits_gaps(), ensure_min_samples=2
         )
         w = validation.check_sample_weight(sample_weight, len(rows))
         rows, w = validation.drop_weightless(rows, w)
@@ -79,13 +79,17 @@ class AbstractLatentGaussian(LatentInferenceMixin, BaseEstimator):
                 delattr(self, name)
         self.__dict__.update(attributes)  # the one point at which a fit shows
 
+    def _fits_gaps(self) -> bool:
+        """Whether numbers may be missing from rows to fit, whatever an earlier fit was of."""
+        return True
+
     @property
     def _n_features_out(self) -> int:
         return len(self.components_)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = self._allows_gaps()
+        tags.input_tags.allow_nan = self._fits_gaps()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-import warnings
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import validate_data
 
 from ..core import validation
 from ..core.discriminants import Array, Frame
-from ..core.em import AT_REST
 from ..core.frames import ROUNDED, SMALLEST, power_of_two_scale
-from .missing import fit_observed, start_observed
 
 
 def check_rows(
@@ -108,73 +104,3 @@ def frame_rows_with_gaps(
     variance = (share * np.where(there, Z - mean, 0.0) ** 2).sum(axis=0)
     frame = own_frame(centre + mean / scale, np.sqrt(variance) / scale, common_scale=common_scale)
     return frame, frame.to_frame(rows.astype(np.float64))
-
-
-class GapFit(NamedTuple):
-    """Where EM on the observed numbers ended."""
-
-    frame: Frame  # centred at the model's mean
-    loadings: Array  # (d, q), in the frame
-    noise: Array  # (d,), in the frame
-    attributes: dict[str, Any]  # fitted attributes on how it went
-
-
-def fit_gaps(
-    estimator: Any,
-    rows: np.ndarray,
-    w: Array | None,
-    n_factors: int,
-    *,
-    isotropic: bool,
-    tol: float,
-) -> GapFit:
-    """Maximum likelihood of the numbers observed, by EM; `tol` in nats per row."""
-    frame, Z = frame_rows_with_gaps(rows, w, common_scale=isotropic)
-    validation.refuse_unsquarable(type(estimator).__name__, frame.scale)
-    start = start_observed(Z, w, max(n_factors, 1), isotropic)
-    if not n_factors:  # one without loadings: the same model, and EM leaves it there
-        start = start._replace(loadings=np.zeros((len(start.mean), 1)))
-    result = fit_observed(
-        Z,
-        w,
-        start,
-        isotropic=isotropic,
-        tol=tol,
-        max_iter=estimator.max_iter,
-        n_threads=estimator.n_threads,
-    )
-    converged = result.reason in AT_REST
-    if not converged and estimator.max_iter > 0:
-        warnings.warn(
-            f"EM on rows with missing numbers did not converge in {result.n_iter} iterations, at "
-            f"{result.objective:.6g} nats per row in the units of its frame. Increase max_iter or "
-            "tol, or use fewer components.",
-            ConvergenceWarning,
-            stacklevel=5,
-        )
-    jacobian = log_jacobian(frame, rows, w)
-    # EM leaves out rows without a number; they have a density, of one, and are rows for `score`.
-    known = np.average((~np.isnan(rows)).any(axis=1), weights=w)
-    trace = [float(known * (value + jacobian)) for value in result.trace[1:]]
-    attributes = {
-        "log_likelihoods_": trace,
-        "log_likelihood_": float(known * (result.objective + jacobian)),
-        "n_iter_": result.n_iter,
-        "converged_": converged,
-        "stop_reason_": result.reason.value,
-    }
-    mean, loadings, noise = result.params
-    frame = Frame(frame.from_frame(mean), frame.scale)
-    return GapFit(frame, loadings[:, :n_factors], noise, attributes)
-
-
-def log_jacobian(frame: Frame, rows: np.ndarray, w: Array | None) -> float:
-    """What the mean log-density of observed numbers gains on its way back from a frame, nats.
-
-    The mean is that over rows with a number.
-    """
-    there = ~np.isnan(rows)
-    some = there.any(axis=1)
-    return float(
-        np.average(there[some] @ np.log(frame.scale), weights=None if w is None else w[some])
-    )

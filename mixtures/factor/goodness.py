@@ -32,7 +32,13 @@ def n_parameters(n_features: int, n_factors: int) -> int:
     >>> n_parameters(10, 3)
     37
     """
-    return n_features * n_factors + n_features - n_factors * (n_factors - 1) // 2
+    return n_features + n_loadings(n_features, n_factors)
+
+
+def n_loadings(n_features: int, n_factors: int) -> int:
+    """Free numbers in the loadings of d features: ``d q - q (q - 1) / 2``, with q at most d."""
+    q = min(n_factors, n_features)
+    return n_features * q - q * (q - 1) // 2
 
 
 def chi_square(covariance: Array, loadings: Array, noise: Array, n_rows: float) -> FitTest | None:

@@ -16,6 +16,7 @@ from ..core.criteria import weighted_sum
 from ..core.discriminants import Array, Frame
 from .fitted import Fitted, needs_density
 from .gaps import check_rows, has_gaps
+from .goodness import n_loadings
 from .observed import impute, posterior_observed, sample_missing
 
 BLOCK = 1 << 16  # numbers of which centred copies are made at a time: they stay in the cache
@@ -135,7 +136,7 @@ class LatentInferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         check_is_fitted(self)
         d, q = len(self.mean_), self._n_features_out
-        own = d * q - q * (q - 1) // 2 + self._n_noise_parameters(d)
+        own = n_loadings(d, q) + self._n_noise_parameters(d)
         return d + min(own, d * (d + 1) // 2)
 
     def get_covariance(self) -> np.ndarray:

@@ -31,6 +31,7 @@ from ..core.unconstrained import Coordinates, Positive, Real
 from ._patterns import LatentParams, Prepared, prepare, symmetric
 from ._start import floors, signs, spread_of, start_observed, units, used
 from ._sums import LatentStatistics, ObservedSource
+from .goodness import n_loadings
 
 __all__ = ["LatentParams", "fit_observed", "start_observed"]
 
@@ -124,7 +125,7 @@ class LatentGaussian(AbstractFamily[LatentParams]):
 
     def n_parameters(self, params: LatentParams) -> int:
         d, q = params.loadings.shape
-        return d + d * q - q * (q - 1) // 2 + (1 if self.isotropic else d)
+        return d + n_loadings(d, q) + (1 if self.isotropic else d)
 
     def base(self, source: Any) -> float:
         return 0.0

@@ -13,7 +13,8 @@ from ..core import validation
 from ..core.discriminants import Array
 from .base import AbstractLatentGaussian
 from .fitted import Fitted
-from .gaps import fit_gaps, has_gaps
+from .gap_fit import fit_gaps
+from .gaps import has_gaps
 from .principal import (
     MOST_PRODUCTS,
     Principal,
@@ -21,7 +22,13 @@ from .principal import (
     principal_axes,
     with_positive_peaks,
 )
-from .spherical import NOISES, AbstractNoise, spherical_attributes, varies_everywhere
+from .spherical import (
+    NOISES,
+    AbstractNoise,
+    say_floored,
+    spherical_attributes,
+    varies_everywhere,
+)
 
 
 class ProbabilisticPCA(AbstractLatentGaussian):
@@ -216,12 +223,16 @@ class ProbabilisticPCA(AbstractLatentGaussian):
         if self.n_components is None or found.total == 0.0:
             return room
         reached = np.cumsum(found.variances) / found.total
-        return min(int(np.searchsorted(reached, self.n_components, side="right")) + 1, room)
+        enough = int(np.searchsorted(reached, self.n_components, side="right")) + 1
+        # One direction has all variance: then the noise has none, and its floor is reported.
+        least = min(1, len(found.frame.centre) - 1)
+        return min(enough, max(room, least))
 
     def _fit_with_gaps(self, rows: np.ndarray, w: Array | None, total: float) -> dict[str, Any]:
         q = self._wanted(rows.shape)
         if q is None:  # as complete rows in general position: what the noise leaves room for
-            q = max(min(len(rows) - 2, rows.shape[1] - 1), 0)
+            several = np.nanmax(rows, axis=0) > np.nanmin(rows, axis=0)
+            q = max(min(len(rows) - 2, int(several.sum()) - 1), 0)
         found, attributes = self._climbed(rows, w, q)
         if isinstance(self.n_components, Real) and not isinstance(self.n_components, Integral):
             enough = self._enough(found, q)
@@ -236,6 +247,8 @@ class ProbabilisticPCA(AbstractLatentGaussian):
         """What EM found, as principal axes of the model, and how it went."""
         run = fit_gaps(self, rows, w, n_factors, isotropic=True, tol=self.tol)
         noise = float(run.noise[0])
+        if run.floored.all():
+            say_floored(f"The numbers observed leave no noise, so with n_components={n_factors}")
         u, s, _ = np.linalg.svd(run.loadings, full_matrices=False)
         axes, rest = with_positive_peaks(u.T), noise * (len(run.noise) - n_factors)
         found = Principal(run.frame, axes, s**2 + noise, rest, False)
@@ -261,6 +274,9 @@ class ProbabilisticPCA(AbstractLatentGaussian):
                 f"{len(variances)} directions of {d} with variance: there is no density. Use "
                 "noise='isotropic'."
             )
+
+    def _fits_gaps(self) -> bool:
+        return self.noise != "zero"
 
     def _allows_gaps(self) -> bool:
         return self._noise.has_density

@@ -21,6 +21,16 @@ FLOOR = 1e-12
 """Least noise variance, relative to the largest variance of a direction."""
 
 
+def say_floored(why: str, stacklevel: int = 7) -> None:
+    """DegenerateDataWarning that the noise is held at its floor."""
+    warnings.warn(
+        f"{why} the likelihood is unbounded as the noise vanishes. noise_variance_ is held at "
+        f"{FLOOR:g} of the largest variance. Use fewer components, or noise='zero'.",
+        DegenerateDataWarning,
+        stacklevel=stacklevel,
+    )
+
+
 class AbstractNoise(ABC):
     """The noise of a model with principal axes."""
 
@@ -77,12 +87,8 @@ class Isotropic(AbstractNoise):
         noise = found.rest / (d - q)
         if noise >= FLOOR * largest:
             return noise
-        warnings.warn(
-            f"Only {found.rank} of {d} directions have variance, so with n_components={q} "
-            "the likelihood is unbounded as the noise vanishes. noise_variance_ is held at "
-            f"{FLOOR:g} of the largest variance. Use fewer components, or noise='zero'.",
-            DegenerateDataWarning,
-            stacklevel=5,
+        say_floored(
+            f"Only {found.rank} of {d} directions have variance, so with n_components={q}", 6
         )
         return FLOOR * largest
 
