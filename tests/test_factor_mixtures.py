@@ -64,7 +64,7 @@ def test_factors_are_those_of_the_conditional_normal(Face):
         inverse = np.linalg.inv(S)
         z = (X - mixture.means_[c]) @ inverse @ L
         np.testing.assert_allclose(Z[:, 2 * c : 2 * c + 2], z, atol=1e-9)
-        np.testing.assert_allclose(mixture.transform(X, component=c), z, atol=1e-9)
+        np.testing.assert_allclose(mixture.factors(X, c), z, atol=1e-9)
         np.testing.assert_allclose(
             mixture.posterior_covariances_[c], np.eye(2) - L.T @ inverse @ L, atol=1e-9
         )
@@ -129,13 +129,15 @@ def test_float32_and_pickles(Face):
 def test_refusals():
     X, mixture = fitted(MixtureOfPPCA)
     with pytest.raises(ValueError, match=r"has components 0 to 1, but got component=2"):
-        mixture.transform(X, component=2)
+        mixture.factors(X, 2)
     with pytest.raises(ValueError, match=r"factors of one component, .* 2\), but got \(300, 4\)"):
         mixture.inverse_transform(mixture.transform(X))
-    with pytest.raises(ValueError, match=r"more features than factors, but X has 7 feature"):
+    with pytest.raises(ValueError, match=r"but got component=True"):
+        mixture.factors(X, True)
+    with pytest.raises(ValueError, match=r"more features than factors, but n_factors=7 and X has"):
         MixtureOfPPCA(2, n_factors=7).fit(X)
     with pytest.raises(ValueError, match=r"'n_factors' parameter .* must be an int"):
         MixtureOfPPCA(2, n_factors=0).fit(X)
     changed = clone(mixture).set_params(warm_start=True).fit(X).set_params(n_factors=1)
-    with pytest.raises(ValueError, match=r"was fitted with covariance_type=LowRank\(rank=2"):
+    with pytest.raises(ValueError, match=r"was fitted with n_factors=2, but it is now 1"):
         changed.fit(X)

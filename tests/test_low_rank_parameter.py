@@ -91,7 +91,28 @@ def test_refusals():
     given_one = GaussianMixture(2, covariance_type="ppca", precisions_init=np.ones((2, 4, 2)))
     with pytest.raises(ValueError, match=r"expect precisions_init=None, but got an array"):
         given_one.fit(X)
+    with pytest.raises(ValueError, match=r"X has 1 feature\(s\). Use covariance_type='full'"):
+        GaussianMixture(2, covariance_type="ppca").fit(X[:, :1])
+    structure = LowRank(2)
+    for change in ({"rank": 0}, {"noise": "no"}, {"rank": 3, "other": 1}):
+        with pytest.raises(ValueError, match=r"expects rank|expects noise|Invalid parameter"):
+            structure.set_params(**change)
+        assert structure == LowRank(2)
     structure = LowRank(1)
     for method in (structure.precisions, structure.precisions_cholesky, structure.from_factors):
         with pytest.raises(ValueError, match="have loadings and noise variances"):
             method(np.ones((1, 4, 2)))
+
+
+def test_a_rank_changed_after_the_fit():
+    """The fitted model keeps its own: another one's parameter may be the same object."""
+    X, _ = factor_rows()
+    shared = LowRank(1)
+    first = GaussianMixture(2, covariance_type=shared, warm_start=True, random_state=0).fit(X)
+    GaussianMixture(3, covariance_type=shared).set_params(covariance_type__rank=2)
+    assert shared.rank == 2
+    for answer in (first.fit, first.bic, first.predict):
+        with pytest.raises(ValueError, match=r"fitted with covariance_type=LowRank\(rank=1"):
+            answer(X)
+    noise = LowRank(1).set_params(noise="diagonal")
+    assert not (noise.isotropic or noise.common_scale or noise.coordinates.isotropic)

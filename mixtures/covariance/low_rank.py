@@ -76,9 +76,10 @@ class LowRank(Factors):
     """
 
     moments = sums.FULL
+    rank: int
+    noise: str
 
     def __init__(self, rank: int = 1, noise: str = "isotropic") -> None:
-        self.rank, self.noise = rank, noise
         if not isinstance(rank, Integral) or isinstance(rank, bool) or rank < 1:
             raise ValueError(
                 f"LowRank expects rank to be a number of factors, an int >= 1, but got {rank!r}. "
@@ -86,8 +87,7 @@ class LowRank(Factors):
             )
         if noise not in NOISES:
             raise ValueError(f"LowRank expects noise to be one of {NOISES}, but got {noise!r}.")
-        self.coordinates = LoadingsAndNoise(isotropic=self.isotropic)
-        self.common_scale = self.isotropic
+        self.rank, self.noise = rank, noise
 
     # ---- as a parameter ----------------------------------------------------------------------
 
@@ -95,13 +95,26 @@ class LowRank(Factors):
     def isotropic(self) -> bool:  # type: ignore[override]
         return self.noise == "isotropic"
 
+    @property
+    def common_scale(self) -> bool:  # type: ignore[override]
+        return self.isotropic
+
+    @property
+    def coordinates(self) -> LoadingsAndNoise:  # type: ignore[override]
+        return LoadingsAndNoise(isotropic=self.isotropic)
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Rank and noise, so that searches can set ``covariance_type__rank``."""
         return {"rank": self.rank, "noise": self.noise}
 
     def set_params(self, **params: Any) -> Self:
-        """Change rank or noise."""
-        self.__init__(**{**self.get_params(), **params})  # type: ignore[misc]
+        """Change rank or noise; nothing changes if one of them is refused."""
+        for name in params:
+            if name not in ("rank", "noise"):
+                raise ValueError(
+                    f"Invalid parameter {name!r} for LowRank, which has 'rank' and 'noise'."
+                )
+        self.__dict__.update(vars(LowRank(**{**self.get_params(), **params})))
         return self
 
     def __repr__(self) -> str:
@@ -115,9 +128,10 @@ class LowRank(Factors):
 
     def bind(self, n_features: int) -> LowRank:
         if self.rank >= n_features:
+            less = f"a rank of at most {n_features - 1}, or " if n_features > 1 else ""
             raise ValueError(
                 f"{self!r} expects more features than factors, but X has {n_features} feature(s). "
-                f"Use a rank of at most {n_features - 1}, or covariance_type='full' or 'diag'."
+                f"Use {less}covariance_type='full' or 'diag'."
             )
         return self
 

@@ -222,16 +222,13 @@ class FactorAnalysis(AbstractLatentGaussian):
         attributes = self._attributes(
             run.frame.centre, run.loadings / scale[:, None], run.noise / scale**2, rows
         )
-        return (
-            attributes
-            | run.attributes
-            | {
-                "uniquenesses_": shares.astype(validation.float_type(rows)),
-                "heywood_": heywood,
-                "goodness_of_fit_": None,
-                "loglike_": [total * value for value in run.attributes["log_likelihoods_"]],
-            }
-        )
+        more = {
+            "uniquenesses_": shares.astype(validation.float_type(rows)),
+            "heywood_": heywood,
+            "goodness_of_fit_": None,
+            "loglike_": [total * value for value in run.attributes["log_likelihoods_"]],
+        }
+        return attributes | run.attributes | more
 
     def _n_factors(self, d: int) -> int:
         """The number of factors asked for."""
@@ -273,10 +270,7 @@ class FactorAnalysis(AbstractLatentGaussian):
             unit = float(power_of_two_scale(np.abs(loadings).max(initial=0.0)))
             rotated = rotate(loadings * unit, self.rotation)
             loadings = rotated.loadings / unit
-            if self.rotation in (
-                "promax",
-                "oblimin",
-            ):  # of the others it is the identity but for rounding
+            if self.rotation in ("promax", "oblimin"):  # others: the identity but for rounding
                 factors = rotated.factor_covariance
         fitted = Fitted.correlated(mean, loadings, noise, factors)
         arrays = {

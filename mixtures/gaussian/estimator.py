@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -251,7 +252,7 @@ class GaussianMixture(AbstractMixture):
     def _parameter_attributes(self, params: GaussianParams, dtype: Any) -> dict[str, Any]:
         params = params._replace(covariances=self._structure.canonical(params.covariances))
         attributes = super()._parameter_attributes(params, dtype)
-        attributes["_fitted_covariance_type"] = self.covariance_type
+        attributes["_fitted_covariance_type"] = copy(self.covariance_type)  # rank may change
         derived = self._structure.derived(params.covariances)
         return attributes | {f"{n}_": a.astype(dtype, copy=False) for n, a in derived.items()}
 
