@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.datasets import load_diabetes
 from sklearn.decomposition import FactorAnalysis
 
 from mixtures.core.low_rank import log_densities, whiten
@@ -197,3 +198,14 @@ def test_more_starts_are_never_worse_and_sometimes_better():
         gains.append(more.trace[-1] - one.trace[-1])
     assert min(gains) > -1e-8
     assert max(gains) > 1e-3
+
+
+@pytest.mark.parametrize("q", [1, 2, 3])
+def test_the_best_of_several_maxima(q):
+    """For one factor of these measurements, the usual start ends at a worse one inside."""
+    X = load_diabetes().data
+    covariance = np.corrcoef(X.T)
+    found = fit_factors(covariance, q).trace[-1]
+    for seed in range(4):
+        noise = np.random.default_rng(seed).uniform(0.05, 0.95, 10)
+        assert found >= fit_factors(covariance, q, noise_init=noise).trace[-1] - 1e-9

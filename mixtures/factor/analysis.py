@@ -25,8 +25,7 @@ from .gaps import list_features
 from .goodness import n_parameters
 from .rotation import rotate
 
-CONVERGED = "No step from here promises more than tol."
-STOPPED = "max_iter iterations were done before a step promised less than tol."
+MOST_BY_EM = 30  # features of which EM on rows with gaps fits as many factors in some seconds
 
 
 class FactorAnalysis(AbstractLatentGaussian):
@@ -50,14 +49,14 @@ class FactorAnalysis(AbstractLatentGaussian):
     max_iter : int, default=1000
     noise_variance_init : array-like of shape (n_features,), default=None
         Positive noise variances to start from. None starts from the part of each feature that the
-        others do not explain, and where that ends at a Heywood case, from a second point.
+        others do not explain, from noise alone, and from little noise, and keeps the best end.
     svd_method : {'lapack', 'randomized'}, default='randomized'
         For compatibility, without effect: decompositions are exact.
     iterated_power : int, default=3
         For compatibility, without effect.
     n_init : int, default=1
-        The likelihood may have several maxima, mostly in Heywood cases. 1 is the start above; each
-        one more searches from noise variances drawn at random, and the best end is kept.
+        The likelihood may have several maxima, mostly in Heywood cases. 1 is the starts above; each
+        one more is a search from noise variances drawn at random. The best end is kept.
     rotation : {'varimax', 'quartimax', 'promax', 'oblimin'} or None, default=None
         Of the loadings in the units of the data, as in scikit-learn. (R's ``factanal`` rotates
         loadings of standardised data: standardise first for these.) None is the canonical solution,
@@ -185,11 +184,10 @@ class FactorAnalysis(AbstractLatentGaussian):
             max_iter=self.max_iter, total=total,
         )  # fmt: skip
         self._warn(q, int(moments.varies.sum()), found.heywood)
+        reason = found.stop_reason(self.max_iter)
         if not found.solution.converged:
             warnings.warn(
-                f"FactorAnalysis did not converge in {found.solution.n_iter} iterations: the "
-                f"gradient's norm is {found.solution.gradient_norm:.2g} nats per row. You might "
-                "want to increase max_iter or tol.",
+                f"FactorAnalysis did not converge in {found.solution.n_iter} iterations. {reason}",
                 ConvergenceWarning,
                 stacklevel=4,
             )
@@ -202,11 +200,16 @@ class FactorAnalysis(AbstractLatentGaussian):
             "log_likelihood_": found.trace[-1],
             "n_iter_": found.solution.n_iter,
             "converged_": found.solution.converged,
-            "stop_reason_": CONVERGED if found.solution.converged else STOPPED,
+            "stop_reason_": reason,
         }
 
     def _fit_with_gaps(self, rows: np.ndarray, w: Array | None, total: float) -> dict[str, Any]:
         q = self._n_factors(rows.shape[1])
+        if self.n_components is None and q > MOST_BY_EM:
+            raise ValueError(
+                "FactorAnalysis expects n_components to be a number where numbers of X are missing "
+                f"(NaN), but got None, which stands for {q}: EM would take very long. Choose one."
+            )
         if self.noise_variance_init is not None:
             raise ValueError(
                 "noise_variance_init is where to start for complete rows, but numbers of X are "
@@ -264,9 +267,8 @@ class FactorAnalysis(AbstractLatentGaussian):
         self, mean: Array, loadings: Array, noise: Array, rows: np.ndarray
     ) -> dict[str, Any]:
         """Fitted attributes that hold parameters, given in the units of the data."""
-        dtype, q = validation.float_type(rows), loadings.shape[1]
-        factors = np.eye(q)
-        if self.rotation is not None and q > 1:
+        factors = np.eye(loadings.shape[1])
+        if self.rotation is not None and len(factors) > 1:
             unit = float(power_of_two_scale(np.abs(loadings).max(initial=0.0)))
             rotated = rotate(loadings * unit, self.rotation)
             loadings = rotated.loadings / unit
@@ -280,6 +282,7 @@ class FactorAnalysis(AbstractLatentGaussian):
             "factor_covariance_": factors,
             "posterior_covariance_": fitted.posterior_covariance(),
         }
+        dtype = validation.float_type(rows)
         return {name: a.astype(dtype) for name, a in arrays.items()} | {"n_samples_": len(rows)}
 
     # ---- predictions -------------------------------------------------------------------------

@@ -32,6 +32,7 @@ ENOUGH = 1e-4  # share of the fall that the slope promises which a step must mak
 SHORTENED = 25  # times that a step is shortened
 REENTRIES = 10.0 ** -np.arange(1, 8)  # of its variance, noise with which a feature may leave H
 FLAT = 4 * EPS  # changes of F, relative to F and to d, that are rounding
+NOISE = 1e-13  # the same, of F's own errors: eigenvalues have those of ill-conditioned matrices
 KKT = 1e-9  # negative derivatives by noise, relative to what they are made of, that are rounding
 
 
@@ -160,14 +161,20 @@ class Search:
             if better is None:
                 if promise > max(tol, FLAT * (abs(place.value) + len(step))):
                     return Ending(place, [*trace, place.value], False)
-                last = self.move(place.edge, place.point.x + step)  # one more takes it to rounding
-                place = last if last.value <= place.value else place
+                place = self.settled(place, step)
                 better = self.released(place)
                 if better is None:
                     return Ending(place, [*trace, place.value], True)
             place = better
             trace.append(place.value)
         return Ending(place, trace, False)
+
+    def settled(self, place: Place, step: Array) -> Place:
+        """One step more, which takes the gradient to rounding where F knows no better already."""
+        last = self.move(place.edge, place.point.x + step)
+        slopes = [np.abs(p.point.gradient).max(initial=0.0) for p in (place, last)]
+        allowed = NOISE * (abs(place.value) + len(step)) if slopes[1] < slopes[0] else 0.0
+        return last if last.value <= place.value + allowed else place
 
     def step(self, point: Point) -> tuple[Array, float, float]:
         """A step (r,) that leads down; half of what its slope promises, and its curvature."""

@@ -56,6 +56,14 @@ class FactorFit(NamedTuple):
     solution: FactorSolution
     test: FitTest | None
 
+    def stop_reason(self, max_iter: int) -> str:
+        """Why the search ended, as a sentence."""
+        if self.solution.converged:
+            return "No step from here promises more than tol."
+        if self.solution.n_iter >= max_iter:
+            return "max_iter iterations were done before a step promised less than tol."
+        return "Rounding hides what another step would gain: use fewer factors, or a larger tol."
+
 
 def moments_of(name: str, rows: np.ndarray, w: Array | None, n_threads: int | None) -> Moments:
     """Mean and covariance of complete rows, or a root of it where there are fewer than features."""

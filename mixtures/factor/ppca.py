@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -176,21 +177,14 @@ class ProbabilisticPCA(AbstractLatentGaussian):
 
     def _fit_complete(self, rows: np.ndarray, w: Array | None, total: float) -> dict[str, Any]:
         noise, wanted = NOISES[self.noise], self._wanted(rows.shape)
-        solver = (
-            self.svd_solver
-            if self.svd_solver != "auto"
-            else cheapest(rows.shape[0], rows.shape[1], wanted)
-        )
+        solver = self.svd_solver
+        if solver == "auto":
+            solver = cheapest(rows.shape[0], rows.shape[1], wanted)
         most = MOST_PRODUCTS if self.iterated_power == "auto" else int(self.iterated_power)
         found = principal_axes(
-            rows,
-            w,
-            wanted,
-            solver=solver,
-            max_products=most,
-            random_state=self.random_state,
+            rows, w, wanted, solver=solver, max_products=most, random_state=self.random_state,
             n_threads=self.n_threads,
-        )
+        )  # fmt: skip
         validation.refuse_unsquarable(type(self).__name__, found.frame.scale)
         if wanted is None:
             found = found.leading(self._enough(found, noise.room(found)))
@@ -230,16 +224,24 @@ class ProbabilisticPCA(AbstractLatentGaussian):
 
     def _fit_with_gaps(self, rows: np.ndarray, w: Array | None, total: float) -> dict[str, Any]:
         q = self._wanted(rows.shape)
-        if q is None:  # as complete rows in general position: what the noise leaves room for
+        if q is None:
             several = np.nanmax(rows, axis=0) > np.nanmin(rows, axis=0)
-            q = max(min(len(rows) - 2, int(several.sum()) - 1), 0)
+            room = max(min(len(rows) - 2, int(several.sum()) - 1), 0)
+            q = room if self.n_components is None else self._share_reached(rows, w, room)
         found, attributes = self._climbed(rows, w, q)
-        if isinstance(self.n_components, Real) and not isinstance(self.n_components, Integral):
-            enough = self._enough(found, q)
-            if enough < q:
-                found, attributes = self._climbed(rows, w, enough)
         noise = found.rest / (rows.shape[1] - len(found.axes))
         return spherical_attributes(found, noise, rows, total) | attributes
+
+    def _share_reached(self, rows: np.ndarray, w: Array | None, room: int) -> int:
+        """The number of factors that explain the share wanted, by EM with ever more of them."""
+        q = min(1, room)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what these fits have to say, the last one says
+            found, _ = self._climbed(rows, w, q)
+            while q < room and self._enough(found, room) > q:
+                q = min(2 * q, room)
+                found, _ = self._climbed(rows, w, q)
+        return self._enough(found, q)
 
     def _climbed(
         self, rows: np.ndarray, w: Array | None, n_factors: int
