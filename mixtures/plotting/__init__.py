@@ -6,6 +6,7 @@ and draws one. Only this package imports matplotlib, and only when something is 
 
 from .convergence import ConvergenceDisplay
 from .criterion import InformationCriterionDisplay
+from .loadings import LoadingsDisplay
 from .mixture import MixtureDisplay
 from .prior_curve import PriorCurveDisplay
 from .proportions import OrbitDisplay
@@ -19,6 +20,7 @@ __all__ = [
     "ClassShareDisplay",
     "ConvergenceDisplay",
     "InformationCriterionDisplay",
+    "LoadingsDisplay",
     "MixtureDisplay",
     "OrbitDisplay",
     "PriorCurveDisplay",
