@@ -104,7 +104,7 @@ MODELS = [
             GAUSSIAN_PRIORS,
             naive.gaussian_twin(covariance),
             {"reg_covar": 0.0},
-            separable=6,  # with few, a factor and noise are all that a matrix can tell
+            separable=8,  # with few, a factor and noise are all that a matrix can tell
         )
         for covariance in LOW_RANKS
     ),

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import logsumexp
+from sklearn.metrics import adjusted_rand_score
 
 from mixtures import GaussianMixture
 from mixtures.core import low_rank
@@ -225,3 +226,42 @@ def test_a_prior_with_many_features(monkeypatch):
         2, covariance_type=LowRank(2), prior=NormalInverseWishart(), random_state=0, tol=1e-8
     ).fit(X)
     assert np.diff(fitted.lower_bounds_).min() >= -1e-10
+
+
+@pytest.mark.parametrize("d", [10, 260])
+def test_components_that_cross_are_found(d):
+    """Factors longer than the means are apart: k-means cuts them, EM from random seeds may not."""
+    found = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        labels, loadings = rng.integers(3, size=600), 3 * rng.standard_normal((3, d, 2))
+        X = np.einsum("njq,nq->nj", loadings[labels], rng.standard_normal((600, 2)))
+        X += 1.5 * rng.standard_normal((3, d))[labels] + 0.3 * rng.standard_normal((600, d))
+        mixture = GaussianMixture(3, covariance_type=LowRank(2, "diagonal"), random_state=0)
+        found.append(adjusted_rand_score(labels, mixture.fit_predict(X)))
+    assert sorted(found)[1] > 0.95  # most of them
+
+
+@pytest.mark.parametrize("strength", [1.0, 90.0, 110.0, 1e5, 1e8])
+def test_precision_is_the_inverse_whatever_the_strength(strength):
+    rng = np.random.default_rng(0)
+    loadings = rng.standard_normal((6, 2))
+    noise = np.full(6, 1.0)
+    noise[0] = (loadings[0] ** 2).sum() / strength**2  # nearly an exact function of the factors
+    S = low_rank.covariance(loadings, noise)
+    found = low_rank.precision(low_rank.whiten(loadings, noise))
+    np.testing.assert_allclose(found @ S, np.eye(6), atol=1e-7 if strength > 1e6 else 1e-10)
+
+
+def test_noise_at_its_end_is_a_boundary():
+    """A Heywood case in a mixture: nothing is left to know of noise that is zero."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 5))
+    X[:, 1] += 2 * X[:, 0]
+    X[:, 2] -= X[:, 0]
+    options = {"reg_covar": 0.0, "tol": 1e-13, "max_iter": 5000, "acceleration": "squarem"}
+    fitted = GaussianMixture(1, covariance_type="factor", **options).fit(X)
+    assert fitted.noise_variances_.min() < 1e-6
+    found = fitted.certificate(X)
+    assert found.verdict is Verdict.BOUNDARY_MAXIMUM, str(found)
+    assert found.n_idle == 0 and found.n_boundary == 1

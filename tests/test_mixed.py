@@ -19,7 +19,7 @@ from mixtures.datasets import load_penguins
 from mixtures.priors import Dirichlet
 
 from .mixed_cases import PRIORS, all_blocks, close, mixed, mixed_rows, parameters, same_bits
-from .registry import MODELS, names
+from .registry import LOW_RANKS, MODELS, names
 
 ROUNDING = 1e-12
 STARTS = ["kmeans", "k-means++", "random", "random_from_data"]
@@ -38,10 +38,11 @@ def one_block(model, columns=slice(None), prior=None, **options):
 @pytest.mark.parametrize("model", MODELS, ids=names)
 def test_one_block_is_the_plain_mixture(model, init):
     """From the same start the same path, for all priors, and for weighted rows."""
+    if init == "kmeans" and model.options.get("covariance_type") in LOW_RANKS:
+        pytest.skip("alone, it starts from the best of several partitions")
     X = model.rows(200, 4, seed=3)
     w = np.random.default_rng(0).integers(0, 3, len(X)).astype(float)
-    priors = list(model.priors.values())
-    for prior in priors if init == "kmeans" else priors[-1:]:
+    for prior in list(model.priors.values())[0 if init == "kmeans" else -1 :]:
         for weights in (None, w):
             options = {"init_params": init, "tol": 1e-7, "max_iter": 30, "acceleration": None}
             plain = model.make(3, **options, **prior)

@@ -111,30 +111,18 @@ def cluster(
     n_threads : int or None
     """
     if sample.totals.unit is not None:  # no correlations to know metrics by
-        metrics = [standardised(sample.totals)]
-        if sample.totals.squares is not None and k > 1:
-            metrics.append(sample.scale.min() / sample.scale)  # the features in their own units
-        return _best(sample, metrics, None, k, rng, score, n_threads)
+        metric = standardised(sample.totals)
+        return Clusters(kmeans(sample, metric, k, rng, n_threads), metric)
     white = whitener(sample.totals)
     if len(sample.points) < ROWS_PER_FEATURE * white.shape[1]:
         metric = standardised(sample.totals)
         return Clusters(kmeans(sample, metric, k, rng, n_threads), metric)
-    return _best(sample, _metrics(sample, white, k), white, k, rng, score, n_threads)
-
-
-def _best(
-    sample: Sample, metrics: list[Array], white: Array | None, k: int, rng: np.random.RandomState,
-    score: Score, n_threads: int | None,
-) -> Clusters:  # fmt: skip
-    """k-means in each of the metrics, refined in whitened coordinates if any: the best by score."""
-    if len(metrics) == 1 and white is None:
-        return Clusters(kmeans(sample, metrics[0], k, rng, n_threads), metrics[0])
+    metrics = _metrics(sample, white, k)
     best, highest = None, -np.inf
     with ArraySource(sample.points, sample.weights, n_threads=n_threads) as source:
         for metric in metrics:
-            found = Clusters(kmeans(sample, metric, k, rng, n_threads), metric)
-            if white is not None:
-                found = refine(source, found, white)
+            centres = kmeans(sample, metric, k, rng, n_threads)
+            found = refine(source, Clusters(centres, metric), white)
             value = score(source, found)
             if best is None or value > highest + TIE:
                 best, highest = found, value

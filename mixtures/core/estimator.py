@@ -248,7 +248,7 @@ class AbstractMixture(
         if len(given) == len(self._params._fields):
             return self._to_frame(self._params(**given), source.frame)
         start = Start(source, totals, family, self.n_components, rng, self.n_threads)
-        params = family.refine(self._initialisers[self.init_params](start), start)
+        params = self._initialisers[self.init_params](start)
         if not given:
             return params
         return self._with_given(params, given, source.frame)

@@ -67,6 +67,9 @@ class AbstractFamily(ABC, Generic[P]):
         """Parameters to start from, given the statistics of clusters around k centres (k, d)."""
         return self.m_step(stats, self.guess(centres))
 
+    rivals: int = 0
+    """Partitions from random seeds that the default start's has to beat in short runs of EM."""
+
     def refine(self, params: P, start: Any) -> P:
         """Better parameters to start from, by a look at some rows; see `initialise.Start`."""
         return params

@@ -127,7 +127,11 @@ def framed(
         totals = measure(source, pairs=pairs)
     old = source.frame
     source.frame = _own_frame(old, totals, common_scale) if centred else Frame.identity(X.shape[1])
-    return source, totals.to_frame(old, source.frame)
+    totals = totals.to_frame(old, source.frame)
+    if common_scale and totals.squares is not None:  # differences count alike in all features
+        unit = np.full(X.shape[1], np.sqrt(totals.variances.mean()) or 1.0)
+        totals = totals._replace(unit=unit)
+    return source, totals
 
 
 def _own_frame(frame: Frame, totals: Totals, common_scale: bool) -> Frame:

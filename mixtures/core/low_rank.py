@@ -12,8 +12,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg import cho_solve
 
 from .discriminants import Array
+
+STRONG = 100.0
+"""Strength of a factor from which a precision comes from the covariance, not from the factors."""
 
 LOG_2_PI = float(np.log(2.0 * np.pi))
 
@@ -70,7 +74,18 @@ def posterior_covariance(w: Whitened) -> Array:
 
 
 def precision(w: Whitened) -> Array:
-    """``S^-1`` (d, d)."""
+    """``S^-1`` (d, d).
+
+    ``I - U s^2 / (1 + s^2) U'`` loses the inverse of the share that it leaves; S itself is as well
+    conditioned as the data, also where noise vanishes.
+    """
+    if w.strengths.max(initial=0.0) > STRONG:
+        loadings = (w.directions * w.strengths) / w.scale[:, None]
+        whole = covariance(loadings, w.scale**-2.0)
+        unit = 1.0 / np.sqrt(np.diagonal(whole))
+        lower = np.linalg.cholesky(whole * unit * unit[:, None])
+        inverse = cho_solve((lower, True), np.eye(len(unit)))
+        return np.asarray(inverse * unit * unit[:, None])
     inner = np.eye(len(w.scale)) - (w.directions * (w.strengths * w.shrinkage) ** 2) @ (
         w.directions.T
     )

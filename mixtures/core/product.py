@@ -106,7 +106,6 @@ class ProductTotals(NamedTuple):
     mean: Array  # (d,)
     unit: Array  # (d,), the standard deviation, unless the part has another one
     parts: tuple[Totals, ...]
-    squares: Array | None = None  # columns of different parts have no unit in common
 
     @classmethod
     def of(cls, parts: Sequence[Totals]) -> ProductTotals:

@@ -8,8 +8,7 @@ import numpy as np
 
 from .clustering import TIE, Clusters
 from .discriminants import Array
-from .initialise import INITIALISERS, Start, kmeans_clusters, score
-from .seeding import partition
+from .initialise import INITIALISERS, Start, kmeans_clusters, refined, score
 
 
 def widened(clusters: Clusters, columns: slice, mean: Array) -> Clusters:
@@ -35,7 +34,7 @@ def by_parts(start: Start) -> Any:
         clusters = kmeans_clusters(start._replace(source=part, totals=total, family=own))
         found.append(widened(clusters, columns, totals.mean))
     if len(found) == 1:
-        return partition(source, family, *found[0])
+        return refined(start, *found[0])
     found.append(kmeans_clusters(start))
     sample, best, highest = start.sample(), found[-1], -np.inf
     with source.some(sample.rows, sample.weights) as sampled:
@@ -43,7 +42,7 @@ def by_parts(start: Start) -> Any:
             value = score(sampled, family, clusters, start.k)
             if value > highest + TIE:
                 best, highest = clusters, value
-    return partition(source, family, *best)
+    return refined(start, *best)
 
 
 PART_INITIALISERS = {**INITIALISERS, "kmeans": by_parts}

@@ -139,8 +139,22 @@ class PositiveDefinite(Coordinates):
         return factors @ np.swapaxes(factors, -1, -2)
 
 
+class Loadings(Real):
+    """Loadings (k, d, q) of components: the identity."""
+
+    def still(self, vector: Array, shape: tuple[int, ...]) -> Array:
+        """Rotations of each component's loadings, a plane at a time."""
+        loadings, found = vector.reshape(shape), []
+        for c, own in enumerate(loadings):
+            for a, b in combinations(range(shape[-1]), 2):
+                turn = np.zeros(shape)
+                turn[c, :, a], turn[c, :, b] = own[:, b], -own[:, a]
+                found.append(turn.ravel())
+        return np.array(found).reshape(-1, len(vector))
+
+
 class LoadingsAndNoise(Coordinates):
-    """Loadings and, in the last column, noise variances (..., d, 1 + q).
+    """Loadings and, in the last column, noise variances (k, d, 1 + q).
 
     The loadings as they are, and the logarithms of the noise: one a feature, or one for all.
     """
@@ -148,31 +162,23 @@ class LoadingsAndNoise(Coordinates):
     def __init__(self, *, isotropic: bool) -> None:
         self.isotropic = isotropic
 
-    def _noises(self, shape: tuple[int, ...]) -> int:
-        return math.prod(shape[:-2]) * (1 if self.isotropic else shape[-2])
+    def parts(self, shape: tuple[int, ...]) -> list[tuple[Coordinates, tuple[int, ...]]]:
+        """The two, in the order in which they are packed, with their shapes."""
+        k, d, columns = shape
+        noise = (k,) if self.isotropic else (k, d)
+        return [(Loadings(), (k, d, columns - 1)), (Positive(), noise)]
 
     def size(self, shape: tuple[int, ...]) -> int:
-        return math.prod(shape[:-1]) * (shape[-1] - 1) + self._noises(shape)
+        return sum(math.prod(own) for _, own in self.parts(shape))
 
     def pack(self, array: Array) -> Array:
-        noise = array[..., :1, -1] if self.isotropic else array[..., -1]
-        with np.errstate(divide="ignore"):
-            return np.concatenate([array[..., :-1].ravel(), np.log(noise).ravel()])
+        noise = array[:, 0, -1] if self.isotropic else array[..., -1]
+        return np.concatenate([array[..., :-1].ravel(), Positive().pack(noise)])
 
     def unpack(self, vector: Array, shape: tuple[int, ...]) -> Array:
-        n = self._noises(shape)
+        (_, loadings), (_, noise) = self.parts(shape)
+        n = math.prod(noise)
         array = np.empty(shape)
-        array[..., :-1] = vector[:-n].reshape(*shape[:-1], shape[-1] - 1)
-        array[..., -1] = np.exp(vector[-n:]).reshape(*shape[:-2], -1)
+        array[..., :-1] = vector[:-n].reshape(loadings)
+        array[..., -1] = np.exp(vector[-n:]).reshape(shape[0], -1)
         return array
-
-    def still(self, vector: Array, shape: tuple[int, ...]) -> Array:
-        """Rotations of each component's loadings, a plane at a time."""
-        loadings = self.unpack(vector, shape)[..., :-1].reshape(-1, shape[-2], shape[-1] - 1)
-        found = []
-        for c, own in enumerate(loadings):
-            for a, b in combinations(range(own.shape[1]), 2):
-                turn = np.zeros_like(loadings)
-                turn[c, :, a], turn[c, :, b] = own[:, b], -own[:, a]
-                found.append(np.concatenate([turn.ravel(), np.zeros(self._noises(shape))]))
-        return np.array(found).reshape(-1, len(vector))

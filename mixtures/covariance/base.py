@@ -48,6 +48,7 @@ class AbstractCovariance(ABC):
     """
 
     moments: int  # the second moments that `m_step` reads, unless `sweep` says others
+    rivals = 0  # see `AbstractFamily.rivals`
     common_scale = False  # whether one unit of length for all features is part of the model
     coordinates: Coordinates
     requirement: str  # what `admits` asks for, in words
@@ -151,6 +152,10 @@ class AbstractCovariance(ABC):
         # Rounded factors still are factors of something; covariances that were rounded need not
         # be positive definite any more.
         return self.from_factors(read("precisions_cholesky"))
+
+    def parts(self, shape: tuple[int, ...]) -> list[tuple[Coordinates, tuple[int, ...]]]:
+        """The arrays that covariances of a shape consist of: their coordinates and shapes."""
+        return [(self.coordinates, shape)]
 
     @abstractmethod
     def precisions_cholesky(self, covariances: Array) -> Array:

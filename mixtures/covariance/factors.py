@@ -17,6 +17,8 @@ from ..core.low_rank import Whitened
 from ..priors import ResolvedNIW
 from .base import AbstractCovariance, GaussianParams
 
+CANONICAL = 1e-13  # products of different columns of loadings, relative, that are rounding
+
 
 class Factors(AbstractCovariance):
     """What is the same for every restriction of the noise."""
@@ -89,6 +91,8 @@ class Factors(AbstractCovariance):
         """Loadings with ``L' P^-1 L`` diagonal and decreasing; the largest of a column positive."""
         found = covariances.copy()
         for one in found:
+            if _is_canonical(one):  # to turn it once more would change last bits
+                continue
             w = low_rank.whiten(one[:, :-1], one[:, -1])
             loadings = w.directions * w.strengths / w.scale[:, None]
             largest = np.abs(loadings).argmax(axis=0)
@@ -141,3 +145,14 @@ class Factors(AbstractCovariance):
     def log_volume(self, n_components: int, log_scale: Array, prior: ResolvedNIW) -> float:
         powers = len(log_scale) + 1.0 + (prior.mean_precision > 0)
         return n_components * powers * float(log_scale.sum())
+
+
+def _is_canonical(covariance: Array) -> bool:
+    """Whether loadings (d, q) are as `Factors.canonical` writes them, but for rounding."""
+    loadings, noise = covariance[:, :-1], covariance[:, -1]
+    gram = (loadings.T / noise) @ loadings
+    strengths = np.diagonal(gram)
+    beside = np.abs(gram - np.diag(strengths)).max(initial=0.0)
+    largest = loadings[np.abs(loadings).argmax(axis=0), range(len(gram))]
+    ordered = bool((np.diff(strengths) <= 0).all() and (largest >= 0).all())
+    return ordered and bool(beside <= CANONICAL * strengths.max(initial=0.0))

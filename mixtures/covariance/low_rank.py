@@ -21,7 +21,7 @@ from ..core.discriminants import Array, Discriminants
 from ..core.family import Sweep
 from ..core.low_rank import Whitened
 from ..core.statistics import SufficientStatistics
-from ..core.unconstrained import LoadingsAndNoise
+from ..core.unconstrained import Coordinates, LoadingsAndNoise
 from . import low_rank_start as starts
 from .base import EMPTY, Context, GaussianParams, log_weights, steps
 from .factors import Factors
@@ -29,6 +29,9 @@ from .factors import Factors
 WIDE = 256
 """Features up to which a fit starts from whole covariances of clusters; beyond, from the leading
 directions of some rows, so that memory and work stay linear in the features."""
+
+RIVALS = 4
+"""Random partitions that k-means' has to beat: components with long factors cross each other."""
 
 NOISES = ("isotropic", "diagonal")
 SHARED = 0.05
@@ -76,6 +79,7 @@ class LowRank(Factors):
     """
 
     moments = sums.FULL
+    rivals = RIVALS
     rank: int
     noise: str
 
@@ -102,6 +106,9 @@ class LowRank(Factors):
     @property
     def coordinates(self) -> LoadingsAndNoise:  # type: ignore[override]
         return LoadingsAndNoise(isotropic=self.isotropic)
+
+    def parts(self, shape: tuple[int, ...]) -> list[tuple[Coordinates, tuple[int, ...]]]:
+        return self.coordinates.parts(shape)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Rank and noise, so that searches can set ``covariance_type__rank``."""

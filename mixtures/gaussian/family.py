@@ -60,6 +60,10 @@ class Gaussian(AbstractFamily[GaussianParams]):
             "covariances": self.structure.coordinates,
         }
 
+    def coordinates(self, params: GaussianParams) -> list[tuple[Coordinates, tuple[int, ...]]]:
+        weights, means, _ = super().coordinates(params)
+        return [weights, means, *self.structure.parts(params.covariances.shape)]
+
     def discriminants(self, params: GaussianParams) -> Discriminants:
         return self.structure.discriminants(params)
 
@@ -101,6 +105,10 @@ class Gaussian(AbstractFamily[GaussianParams]):
         params = self.guess(centres)
         means, covariances = self.structure.start(stats, params, self.context)
         return GaussianParams(self._weights(stats.counts), means, covariances)
+
+    @property
+    def rivals(self) -> int:  # type: ignore[override]
+        return self.structure.rivals
 
     def refine(self, params: GaussianParams, start: Any) -> GaussianParams:
         covariances = self.structure.refine(params, start)

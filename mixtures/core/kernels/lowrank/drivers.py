@@ -124,7 +124,7 @@ def sweep(
             )  # fmt: skip
         if task in (SUMS, GIVEN):
             if task == SUMS:
-                if mode == SOFT and size == padded and len(sample_weight) == 0:
+                if mode == SOFT and size % W == 0 and len(sample_weight) == 0:
                     for s in range(size):  # `respond` took them all for one, and did not say so
                         w[s] = 1.0
                 for c in range(k):
