@@ -131,7 +131,9 @@ def test_refusals():
     with pytest.raises(ValueError, match=r"has components 0 to 1, but got component=2"):
         mixture.factors(X, 2)
     with pytest.raises(ValueError, match=r"factors of one component, .* 2\), but got \(300, 4\)"):
-        mixture.inverse_transform(mixture.transform(X))
+        mixture.inverse_transform(mixture.transform(X), component=0)
+    with pytest.raises(ValueError, match=r"expects the component whose factors X has, .* 0 to 1"):
+        mixture.inverse_transform(mixture.factors(X, 0))
     with pytest.raises(ValueError, match=r"but got component=True"):
         mixture.factors(X, True)
     with pytest.raises(ValueError, match=r"more features than factors, but n_factors=7 and X has"):

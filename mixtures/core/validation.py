@@ -40,12 +40,20 @@ def refuse_lazy_array(name: str, X: Any) -> None:
         )
 
 
-def refuse_unsquarable(name: str, scale: Array) -> None:
-    """ValueError for a spread ``1 / scale`` (d,) whose square, the variance, is no number."""
-    low, high = SQUARABLE
+SQUARABLE_SINGLE = 2.0**-43, 2.0**63
+"""The same in single precision; 1e-12 of these squares still is a number, too."""
+
+
+def refuse_unsquarable(name: str, scale: Array, *, single: bool = False) -> None:
+    """ValueError for a spread ``1 / scale`` (d,) whose square, the variance, is no number.
+
+    `single`: none of single precision.
+    """
+    low, high = SQUARABLE_SINGLE if single else SQUARABLE
+    kind = "single-precision" if single else "floating-point"
     for feature in np.flatnonzero((1.0 / scale > high) | (1.0 / scale < low)):
         raise ValueError(
-            f"{name} expects features whose variance is a floating-point number, but feature "
+            f"{name} expects features whose variance is a {kind} number, but feature "
             f"{feature} has a standard deviation of about {1.0 / scale[feature]:.3g} (or, if it is "
             f"constant, this size). Multiply the data by a constant near {scale[feature]:.3g}."
         )

@@ -79,7 +79,7 @@ def moments_of(name: str, rows: np.ndarray, w: Array | None, n_threads: int | No
     else:
         frame, root = rooted(rows, np.full(n, 1.0 / n) if w is None else w / w.sum())
         variances = np.einsum("ij,ij->j", root, root)
-    validation.refuse_unsquarable(name, frame.scale)
+    validation.refuse_unsquarable(name, frame.scale, single=rows.dtype == np.float32)
     varies = variances > CONSTANT**2
     if covariance is not None:
         covariance = covariance * (varies & varies[:, None])

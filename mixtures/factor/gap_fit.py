@@ -52,7 +52,8 @@ def fit_gaps(
     loadings, and noise of `FLOOR` in the units of the data.
     """
     frame, Z = frame_rows_with_gaps(rows, w, common_scale=isotropic)
-    validation.refuse_unsquarable(type(estimator).__name__, frame.scale)
+    single = rows.dtype == np.float32
+    validation.refuse_unsquarable(type(estimator).__name__, frame.scale, single=single)
     varies = np.nanmax(Z, axis=0) - np.nanmin(Z, axis=0) > CONSTANT
     if isotropic and not varies.any():
         raise ValueError(
@@ -106,9 +107,8 @@ def climb(
         result = without_vanishing_noise(run, result, n_factors)
     if result.reason not in AT_REST and estimator.max_iter > 0:
         warnings.warn(
-            f"EM on rows with missing numbers did not converge in {result.n_iter} iterations, at "
-            f"{result.objective:.6g} nats per row in the units of its frame. Increase max_iter or "
-            "tol, or use fewer components.",
+            f"EM on rows with missing numbers did not converge in {result.n_iter} iterations. "
+            "Increase max_iter or tol, or use fewer components.",
             ConvergenceWarning,
             stacklevel=6,
         )

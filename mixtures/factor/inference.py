@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +24,7 @@ from .observed import impute, posterior_observed, sample_missing
 BLOCK = 1 << 16  # numbers of which centred copies are made at a time: they stay in the cache
 
 
-class LatentInferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class LatentInferenceMixin(ABC, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Predictions from the fitted attributes alone; nothing here changes the estimator."""
 
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -177,10 +179,9 @@ class LatentInferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X : ndarray of shape (n_samples, n_features)
         """
         fitted, rng = self._fitted(), self._generator(random_state)
-        if n_samples < 1:
+        if not isinstance(n_samples, Integral) or n_samples < 1:
             raise ValueError(
-                f"Invalid value for 'n_samples': {n_samples} . The sampling requires at least one "
-                "sample."
+                f"Invalid value for 'n_samples': {n_samples!r} . It must be an int of at least 1."
             )
         d, q = fitted.loadings.shape
         z = rng.standard_normal((n_samples, q))
@@ -226,8 +227,8 @@ class LatentInferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             Numbers that were there are unchanged.
         """
         rows, fitted = self._rows(X), self._fitted()
-        if n_draws < 1:
-            raise ValueError(f"n_draws must be at least 1, but got {n_draws}.")
+        if not isinstance(n_draws, Integral) or n_draws < 1:
+            raise ValueError(f"n_draws must be an int of at least 1, but got {n_draws!r}.")
         if not has_gaps(rows):
             return np.repeat(rows[None], n_draws, axis=0)
         away = fitted.frame.to_frame(rows.astype(np.float64))
@@ -243,17 +244,17 @@ class LatentInferenceMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """Whether numbers may be missing."""
         return True
 
+    @abstractmethod
     def _n_noise_parameters(self, n_features: int) -> int:
         """Free parameters of the noise."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _decoder(self) -> np.ndarray:
         """What turns factors (n, q) into rows about the mean: (q, d)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _fitted(self) -> Fitted:
         """The model made from the fitted attributes alone; NotFittedError before `fit`."""
-        raise NotImplementedError
 
     # ---- rows --------------------------------------------------------------------------------
 

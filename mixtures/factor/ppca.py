@@ -185,7 +185,8 @@ class ProbabilisticPCA(AbstractLatentGaussian):
             rows, w, wanted, solver=solver, max_products=most, random_state=self.random_state,
             n_threads=self.n_threads,
         )  # fmt: skip
-        validation.refuse_unsquarable(type(self).__name__, found.frame.scale)
+        single = rows.dtype == np.float32
+        validation.refuse_unsquarable(type(self).__name__, found.frame.scale, single=single)
         if wanted is None:
             found = found.leading(self._enough(found, noise.room(found)))
         variance = noise.variance(found)

@@ -88,7 +88,9 @@ class Isotropic(AbstractNoise):
         if noise >= FLOOR * largest:
             return noise
         say_floored(
-            f"Only {found.rank} of {d} directions have variance, so with n_components={q}", 6
+            f"Only {found.rank} of {d} directions have variance beyond rounding of the largest, so "
+            f"with n_components={q}",
+            6,
         )
         return FLOOR * largest
 

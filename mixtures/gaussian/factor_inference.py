@@ -127,21 +127,27 @@ class AbstractFactorMixture(ClassNamePrefixFeaturesOutMixin, TransformerMixin, G
         blocks = [z for ((z, _),) in self._latent(rows, [c])]
         return np.vstack(blocks).astype(validation.float_type(rows), copy=False)
 
-    def inverse_transform(self, X: ArrayLike, component: int = 0) -> np.ndarray:
+    def inverse_transform(self, X: ArrayLike, component: int | None = None) -> np.ndarray:
         """Rows expected given the factors of one component: ``E[x | z, k] = mean_k + L_k z``.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_factors)
             Factors.
-        component : int, default=0
+        component : int, default=None
+            Whose factors they are; None where there is one component only.
 
         Returns
         -------
         rows : ndarray of shape (n_samples, n_features)
         """
         check_is_fitted(self)
-        Z, c = check_array(X, dtype=validation.FLOATS), self._component(component)
+        if component is None and len(self.means_) > 1:
+            raise ValueError(
+                f"{type(self).__name__} expects the component whose factors X has, from 0 to "
+                f"{len(self.means_) - 1}, but got None. Use reconstruct for rows without noise."
+            )
+        Z, c = check_array(X, dtype=validation.FLOATS), self._component(component or 0)
         loadings = self.loadings_[c]
         if Z.shape[1] != loadings.shape[1]:
             raise ValueError(
