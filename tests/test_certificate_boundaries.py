@@ -131,6 +131,7 @@ def test_layout_of_several_fields():
         family = Family()
 
     x = np.r_[0.0, -9.0, -9.0, 9.0, np.log(0.5 * np.ones(4)), 9.0]
-    ends, sums = _layout(Problem, Params(), x)
+    ends, sums, still = _layout(Problem, Params(), x)
     np.testing.assert_array_equal(ends, [0, -1, 0, 0, 0, 0, 0, 0, 1])
     np.testing.assert_array_equal(sums, [0, 0, -1, -1, 1, 1, 2, 2, -1])
+    assert still.shape == (0, 9)
