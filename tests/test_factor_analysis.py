@@ -288,3 +288,9 @@ def test_samples_have_the_covariance():
     drawn, scale = model.sample(50_000), np.sqrt(np.diag(model.get_covariance()))
     error = (np.cov(drawn.T) - model.get_covariance()) / scale / scale[:, None]
     assert np.abs(error).max() < 0.03
+
+
+def test_loadings_are_components_transposed():
+    model = FactorAnalysis(2, rotation="promax").fit(rows())
+    np.testing.assert_array_equal(model.loadings_, model.components_.T)
+    assert not hasattr(FactorAnalysis(2), "loadings_")

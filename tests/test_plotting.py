@@ -15,7 +15,7 @@ import pytest
 import sklearn.mixture
 from scipy.stats import chi2
 
-from mixtures import GaussianMixture, PoissonMixture
+from mixtures import GaussianMixture, MixtureOfPPCA, PoissonMixture
 from mixtures.plotting import InformationCriterionDisplay, MixtureDisplay, save_report
 from mixtures.plotting.mixture import _levels
 from mixtures.selection import InformationCriterionSearch
@@ -277,3 +277,15 @@ def test_without_matplotlib_the_error_says_how_to_get_it(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"MixtureDisplay.plot needs matplotlib.*pip install"):
         MixtureDisplay.from_estimator(gm, X)
+
+
+def test_lines_for_numbers_have_their_name():
+    X = np.random.default_rng(0).standard_normal((60, 4))
+    grid = {"n_components": [1, 2], "n_factors": [1, 2]}
+    search = InformationCriterionSearch(MixtureOfPPCA(random_state=0), grid).fit(X)
+    display = InformationCriterionDisplay.from_search(search, x="n_components", lines="n_factors")
+    texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert texts[:2] == ["n_factors = 1", "n_factors = 2"]
+    assert texts[2].startswith("lowest: n_factors = ") and ", " in texts[2]
+    display = InformationCriterionDisplay.from_search(search, x="n_factors", lines="n_components")
+    assert display.ax_.get_xlabel() == "number of factors"

@@ -44,16 +44,14 @@ class FactorAnalysis(AbstractLatentGaussian):
     tol : float, default=1e-8
         The iteration ends when another step promises less log-likelihood, in nats over all rows.
         For rows with missing numbers: when EM gains less in an iteration.
-    copy : bool, default=True
-        For compatibility, without effect: X is never written to.
     max_iter : int, default=1000
     noise_variance_init : array-like of shape (n_features,), default=None
         Positive noise variances to start from. None starts from the part of each feature that the
         others do not explain, from noise alone, and from little noise, and keeps the best end.
+    copy : bool, default=True
     svd_method : {'lapack', 'randomized'}, default='randomized'
-        For compatibility, without effect: decompositions are exact.
     iterated_power : int, default=3
-        For compatibility, without effect.
+        For compatibility, without effect: X is never written to, decompositions are exact.
     n_init : int, default=1
         The likelihood may have several maxima, mostly in Heywood cases. 1 is the starts above; each
         one more is a search from noise variances drawn at random. The best end is kept.
@@ -68,7 +66,7 @@ class FactorAnalysis(AbstractLatentGaussian):
 
     Attributes
     ----------
-    components_ : ndarray of shape (n_components, n_features)
+    components_, loadings_ : ndarray of shape (n_components, n_features), and its transpose
         Loadings, rotated if asked for.
     noise_variance_ : ndarray of shape (n_features,)
         The diagonal of P.
@@ -256,7 +254,7 @@ class FactorAnalysis(AbstractLatentGaussian):
         if heywood.any():
             warnings.warn(
                 "The likelihood is highest without noise of "
-                f"{list_features(self, np.flatnonzero(heywood))} (a Heywood case); noise_variance_ "
+                f"{list_features(self, np.flatnonzero(heywood))}, a Heywood case; noise_variance_ "
                 f"is held there at {FLOOR:g} of the feature's variance. Use fewer components or "
                 "more rows, or drop features that others determine.",
                 HeywoodWarning,
@@ -295,6 +293,8 @@ class FactorAnalysis(AbstractLatentGaussian):
 
     def _decoder(self) -> np.ndarray:
         return self.components_
+
+    loadings_ = property(lambda self: self.components_.T, doc="`components_` transposed.")
 
     def _n_noise_parameters(self, n_features: int) -> int:
         return n_features

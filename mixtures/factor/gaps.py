@@ -68,7 +68,8 @@ def list_features(estimator: Any, features: np.ndarray, most: int = 5) -> str:
     names = getattr(estimator, "feature_names_in_", None)
     some = [str(j) if names is None else repr(names[j]) for j in features[:most].tolist()]
     more = f" and {len(features) - most} more" if len(features) > most else ""
-    return ("feature " if len(features) == 1 else "features ") + ", ".join(some) + more
+    counted = " (counted from 0)" if names is None else ""
+    return ("feature " if len(features) == 1 else "features ") + ", ".join(some) + more + counted
 
 
 def own_frame(mean: Array, spread: Array, *, common_scale: bool) -> Frame:

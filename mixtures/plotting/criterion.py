@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -94,7 +96,8 @@ class InformationCriterionDisplay:
         """
         positions, kinds, values = search.table(x, lines)
         name = _name_of(search.criterion)
-        labels = ["" if kind is None else str(kind) for kind in kinds]
+        named = f"{lines} = " if all(isinstance(kind, Real) for kind in kinds) else ""
+        labels = ["" if kind is None else f"{named}{kind}" for kind in kinds]
         display = cls(positions, values, labels, x_name=x, criterion=name)
         return display.plot(ax=ax, line_kwargs=line_kwargs)
 
@@ -127,7 +130,8 @@ class InformationCriterionDisplay:
             self.lines_ += ax.plot(at, column, label=label, **(look | (line_kwargs or {})))
         if np.isfinite(self.values).any():
             row, column = divmod(int(np.nanargmin(self.values)), len(self.labels))
-            chosen = f"{self.labels[column]} {self.x[row]}".strip()
+            label = self.labels[column]
+            chosen = f"{label}, {self.x[row]}" if "=" in label else f"{label} {self.x[row]}".strip()
             ring = {"markersize": 14, "markerfacecolor": "none", "markeredgecolor": "black"}
             mark = {"linestyle": "none", "marker": "o", "label": f"lowest: {chosen}"}
             ax.plot(row, self.values[row, column], **(ring | mark))
@@ -135,7 +139,7 @@ class InformationCriterionDisplay:
             low = float(np.nanmin(self.values))
             ax.set_ylim(low - 0.08 * (top - low), top + 0.05 * (top - low))
         ax.set_xticks(at, [str(position) for position in self.x])
-        ax.set_xlabel(self.x_name.replace("n_components", "number of components"))
+        ax.set_xlabel(re.sub(r"^n_(components|factors)$", r"number of \1", self.x_name))
         ax.set_ylabel(f"{self.criterion.upper()} (lower is better)")
         ax.legend(frameon=False)
         return self
