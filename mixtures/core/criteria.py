@@ -14,6 +14,7 @@ from . import validation
 from .certificate import Certificate, certify
 from .discriminants import Array, Frame
 from .em import EMProblem
+from .likelihood import LikelihoodMixin, weighted_sum
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -21,16 +22,7 @@ if TYPE_CHECKING:
     from .family import AbstractFamily
 
 
-def weighted_sum(values: Array, sample_weight: ArrayLike | None) -> tuple[float, float]:
-    """Weighted sum of (n,) values, and the sum of the weights; weightless values do not count."""
-    w = validation.check_sample_weight(sample_weight, len(values))
-    if w is None:
-        return float(values.sum()), float(len(values))
-    counted = w > 0
-    return float(w[counted] @ values[counted]), float(w.sum())
-
-
-class CriteriaMixin:
+class CriteriaMixin(LikelihoodMixin):
     """Criteria to choose among models by, from the fitted attributes alone."""
 
     def n_parameters(self) -> int:
@@ -38,29 +30,6 @@ class CriteriaMixin:
         check_is_fitted(self)
         family, params, _ = self._fitted_family()
         return family.n_parameters(params)
-
-    def aic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Akaike's criterion ``-2 log L + 2 p``; lower is better.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        sample_weight : array-like of shape (n_samples,), default=None
-        """
-        log_likelihood, _ = weighted_sum(self._log_density(self._rows(X)), sample_weight)
-        return -2.0 * log_likelihood + 2.0 * self.n_parameters()
-
-    def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Schwarz's criterion ``-2 log L + p log n``; lower is better.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        sample_weight : array-like of shape (n_samples,), default=None
-            n is then the sum of the weights.
-        """
-        log_likelihood, n = weighted_sum(self._log_density(self._rows(X)), sample_weight)
-        return -2.0 * log_likelihood + self.n_parameters() * float(np.log(n))
 
     def icl(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Integrated completed likelihood: BIC plus twice the entropy of the responsibilities.

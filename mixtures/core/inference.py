@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import validation
 from .blocks import ArraySource
-from .criteria import CriteriaMixin, weighted_sum
+from .criteria import CriteriaMixin
 from .discriminants import Array, Frame
 
 if TYPE_CHECKING:
@@ -92,39 +92,6 @@ class InferenceMixin(CriteriaMixin):
                 for resp, _ in self._posterior(rows)
             ]
         )
-
-    def score_samples(self, X: ArrayLike) -> np.ndarray:
-        """Log-density of each row under the mixture, in nats.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-
-        Returns
-        -------
-        log_density : ndarray of shape (n_samples,)
-            float32 for float32 rows.
-        """
-        rows = self._rows(X)
-        return self._log_density(rows).astype(validation.float_type(rows), copy=False)
-
-    def score(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
-        """Mean log-density of the rows, in nats per row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : Ignored
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        log_likelihood : float
-        """
-        values = self._log_density(self._rows(X))
-        w = validation.check_sample_weight(sample_weight, len(values))
-        log_likelihood, n = weighted_sum(values, validation.normalise_weights(w, has_prior=False))
-        return log_likelihood / n
 
     def sample(self, n_samples: int = 1, random_state: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Draw rows from the fitted mixture, grouped by component.

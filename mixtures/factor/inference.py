@@ -14,8 +14,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from ..core import low_rank, validation
-from ..core.criteria import weighted_sum
 from ..core.discriminants import Array, Frame
+from ..core.likelihood import LikelihoodMixin
 from .fitted import Fitted, needs_density
 from .gaps import check_rows, has_gaps
 from .goodness import n_loadings
@@ -24,7 +24,7 @@ from .observed import impute, posterior_observed, sample_missing
 BLOCK = 1 << 16  # numbers of which centred copies are made at a time: they stay in the cache
 
 
-class LatentInferenceMixin(ABC, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class LatentInferenceMixin(ABC, LikelihoodMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Predictions from the fitted attributes alone; nothing here changes the estimator."""
 
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -69,66 +69,10 @@ class LatentInferenceMixin(ABC, ClassNamePrefixFeaturesOutMixin, TransformerMixi
             )
         return (Z @ decoder + self.mean_).astype(validation.float_type(Z), copy=False)
 
-    @needs_density
-    def score_samples(self, X: ArrayLike) -> np.ndarray:
-        """Log-density of each row, ``log N(x | mean, L L' + P)``, in nats.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Of a row with missing numbers (NaN), the marginal log-density of the others.
-
-        Returns
-        -------
-        log_density : ndarray of shape (n_samples,)
-            float32 for float32 rows.
-        """
-        rows = self._rows(X)
-        return self._log_density(rows).astype(validation.float_type(rows), copy=False)
-
-    @needs_density
-    def score(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
-        """Mean log-density of the rows, in nats per row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : Ignored
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        log_likelihood : float
-        """
-        values = self._log_density(self._rows(X))
-        w = validation.check_sample_weight(sample_weight, len(values))
-        log_likelihood, n = weighted_sum(values, validation.normalise_weights(w, has_prior=False))
-        return log_likelihood / n
-
-    @needs_density
-    def aic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Akaike's criterion ``-2 log L + 2 p``; lower is better.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        sample_weight : array-like of shape (n_samples,), default=None
-        """
-        log_likelihood, _ = weighted_sum(self._log_density(self._rows(X)), sample_weight)
-        return -2.0 * log_likelihood + 2.0 * self.n_parameters()
-
-    @needs_density
-    def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Schwarz's criterion ``-2 log L + p log n``; lower is better.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        sample_weight : array-like of shape (n_samples,), default=None
-            n is then the sum of the weights.
-        """
-        log_likelihood, n = weighted_sum(self._log_density(self._rows(X)), sample_weight)
-        return -2.0 * log_likelihood + self.n_parameters() * float(np.log(n))
+    score_samples = needs_density(LikelihoodMixin.score_samples)
+    score = needs_density(LikelihoodMixin.score)
+    aic = needs_density(LikelihoodMixin.aic)
+    bic = needs_density(LikelihoodMixin.bic)
 
     def n_parameters(self) -> int:
         """Number of free parameters: of the mean, the loadings up to rotation, and the noise.
