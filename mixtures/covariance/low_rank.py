@@ -47,7 +47,7 @@ class LowRank(Factors):
     Neural Computation 11); with diagonal noise, a factor analysis (Ghahramani and Hinton 1996;
     McLachlan and Peel 2000, chapter 8). A pass over the rows costs O(n k d rank), and memory is
     O(k d rank): there never is a matrix of d by d numbers beyond 256 features, but for the scale of
-    a `NormalInverseWishart` prior.
+    a `NormalInverseWishart` prior, and in `certificate`.
 
     Parameters
     ----------
