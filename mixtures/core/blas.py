@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import ContextDecorator
 from typing import Any
 
 import threadpoolctl
 
 
-class OneBlasThread:
-    """A context in which matrix products of NumPy are made by one thread.
+class OneBlasThread(ContextDecorator):
+    """A context, or decorator, in which matrix products of NumPy are made by one thread.
 
     OpenBLAS cuts a product otherwise for every number of threads, and a network would have other
     last bits on every machine. Threads of our own, with blocks of their own, leave bits alone.

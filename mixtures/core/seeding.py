@@ -16,6 +16,8 @@ from .family import AbstractFamily
 from .frames import Totals
 from .source import AbstractSource
 
+AT_ONCE = 2**20  # numbers of rows that are hashed together: 8 MiB, twice
+
 
 class Sample:
     """Distinct rows of a source in canonical order, with the weight that stands behind each.
@@ -66,8 +68,9 @@ def distinct_rows(
     """
     salt = np.frombuffer(rng.bytes(8), dtype=np.uint64)[0]
     hashes, rows, weights = np.empty(0, np.uint64), np.empty(0, np.intp), np.empty(0)
-    for lo in range(0, source.n_rows, max(size, 4096)):
-        hi = min(lo + max(size, 4096), source.n_rows)
+    step = max(min(max(size, 4096), AT_ONCE // source.n_features), 256)
+    for lo in range(0, source.n_rows, step):
+        hi = min(lo + step, source.n_rows)
         new = source.hashes(lo, hi, salt)
         keep = np.arange(hi - lo) if len(hashes) < size else np.flatnonzero(new <= hashes[-1])
         w = source.sample_weight

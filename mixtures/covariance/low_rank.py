@@ -16,6 +16,7 @@ from scipy.linalg import solve_triangular
 from ..core import discriminants as kinds
 from ..core import low_rank
 from ..core import statistics as sums
+from ..core.blas import one_blas_thread
 from ..core.blocks import ArraySource
 from ..core.discriminants import Array, Discriminants
 from ..core.family import Sweep
@@ -147,6 +148,7 @@ class LowRank(Factors):
 
     # ---- E-step ------------------------------------------------------------------------------
 
+    @one_blas_thread  # small products: other threads would only spin
     def discriminants(self, params: GaussianParams) -> Discriminants:
         k, d = params.means.shape
         q = params.covariances.shape[2] - 1
@@ -169,6 +171,7 @@ class LowRank(Factors):
 
     # ---- M-step ------------------------------------------------------------------------------
 
+    @one_blas_thread  # small products: other threads would only spin
     def m_step(
         self, stats: SufficientStatistics, params: GaussianParams, context: Context
     ) -> tuple[Array, Array]:
@@ -206,6 +209,7 @@ class LowRank(Factors):
             noise = np.maximum(left, starts.TINY * own)
         return np.column_stack([loadings, noise])
 
+    @one_blas_thread  # small products: other threads would only spin
     def start(
         self, stats: SufficientStatistics, params: GaussianParams, context: Context
     ) -> tuple[Array, Array]:
