@@ -1,0 +1,1 @@
+"""Factor analysis, principal components and mixtures of them, beside their peers."""
