@@ -43,7 +43,7 @@ class FactorAnalysis(AbstractLatentGaussian):
         can determine: choose one.
     tol : float, default=1e-8
         The iteration ends when another step promises less log-likelihood, in nats over all rows.
-        For rows with missing numbers: when EM gains less in an iteration.
+        For rows with missing numbers: when EM gains less in an iteration, in nats per row.
     max_iter : int, default=1000
     noise_variance_init : array-like of shape (n_features,), default=None
         Positive noise variances to start from. None starts from the part of each feature that the
@@ -213,8 +213,7 @@ class FactorAnalysis(AbstractLatentGaussian):
                 "noise_variance_init is where to start for complete rows, but numbers of X are "
                 "missing (NaN). Pass None."
             )
-        tol = self.tol / max(total, len(rows))
-        run = fit_gaps(self, rows, w, q, isotropic=False, tol=tol)
+        run = fit_gaps(self, rows, w, q, isotropic=False, tol=self.tol)
         variances = np.square(run.loadings).sum(axis=1) + run.noise
         shares = np.where(run.varies, run.noise / variances, 1.0)
         heywood = run.floored & run.loadings.any(axis=1)
