@@ -135,16 +135,20 @@ def framed(
 
 
 def _own_frame(frame: Frame, totals: Totals, common_scale: bool) -> Frame:
-    """The frame centred at the mean and scaled by the standard deviations.
+    """The frame centred at the mean and scaled by the standard deviations, from another one."""
+    spread = np.sqrt(np.maximum(totals.variances, 0.0)) / frame.scale
+    return own_frame(frame.from_frame(totals.mean), spread, common_scale=common_scale)
+
+
+def own_frame(mean: Array, spread: Array, *, common_scale: bool) -> Frame:
+    """The frame made of means and standard deviations (d,) in the units of the data.
 
     A feature that varies by rounding alone is scaled by its size, so that it is nearly zero.
     """
-    centre = frame.from_frame(totals.mean)
-    spread = np.sqrt(np.maximum(totals.variances, 0.0)) / frame.scale
-    size = np.abs(centre)
+    size = np.abs(mean)
     rounded = spread <= ROUNDED * size
     if common_scale:
         spread = np.full_like(spread, np.where(rounded, 0.0, spread).max())
     else:
         spread = np.where(rounded, np.where(size > SMALLEST, size, 0.0), spread)
-    return Frame(centre, power_of_two_scale(spread))
+    return Frame(mean, power_of_two_scale(spread))

@@ -12,8 +12,7 @@ from numpy.typing import ArrayLike
 
 from ..core import validation
 from ..core.discriminants import Array, Frame
-from ..core.frames import CONSTANT, first_frame, framed
-from .gaps import own_frame
+from ..core.frames import CONSTANT, first_frame, framed, own_frame
 from .goodness import FitTest, chi_square
 from .profile import FactorSolution, fit_factors
 

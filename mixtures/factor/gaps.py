@@ -10,7 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from ..core import validation
 from ..core.discriminants import Array, Frame
-from ..core.frames import ROUNDED, SMALLEST, power_of_two_scale
+from ..core.frames import own_frame, power_of_two_scale
 
 
 def check_rows(
@@ -70,20 +70,6 @@ def list_features(estimator: Any, features: np.ndarray, most: int = 5) -> str:
     more = f" and {len(features) - most} more" if len(features) > most else ""
     counted = " (counted from 0)" if names is None else ""
     return ("feature " if len(features) == 1 else "features ") + ", ".join(some) + more + counted
-
-
-def own_frame(mean: Array, spread: Array, *, common_scale: bool) -> Frame:
-    """The frame made of means and standard deviations (d,), as of complete rows.
-
-    A feature that varies by rounding alone is scaled by its size.
-    """
-    size = np.abs(mean)
-    rounded = spread <= ROUNDED * size
-    if common_scale:
-        spread = np.full_like(spread, np.where(rounded, 0.0, spread).max())
-    else:
-        spread = np.where(rounded, np.where(size > SMALLEST, size, 0.0), spread)
-    return Frame(mean, power_of_two_scale(spread))
 
 
 def frame_rows_with_gaps(
