@@ -97,17 +97,14 @@ def contest(start: Start) -> Any:
         problem = EMProblem(source, start.family, 0.0)
         clusters = [kmeans_clusters(inner)]
         clusters += [seeded(inner) for _ in range(start.family.rivals)]
-        for number, own in enumerate(clusters):
+        for own in clusters:
             try:
                 run = run_em(problem, refined(inner, *own), tol=0.0, max_iter=SHORT)
             except (DegenerateComponentError, np.linalg.LinAlgError):
                 continue
             if run.objective > highest + TIE:
-                best, highest = number, run.objective
-                params = run.params
-    if best is None:
-        return refined(start, *clusters[0])
-    return params
+                best, highest = run.params, run.objective
+    return refined(start, *clusters[0]) if best is None else best
 
 
 def seeded(start: Start) -> Clusters:

@@ -109,3 +109,11 @@ def trace(w: Whitened, matrix: Array) -> float:
     along = np.einsum("ji,jk,ki->i", w.directions, scaled, w.directions, optimize=True)
     left = float(np.trace(scaled) - along.sum())
     return left + float(along @ w.shrinkage**2)
+
+
+def signs(loadings: Array) -> Array:
+    """Signs (q,) that make the largest entry of each column of loadings (d, q) positive."""
+    if not loadings.size:
+        return np.ones(loadings.shape[1])
+    largest = loadings[np.abs(loadings).argmax(axis=0), np.arange(loadings.shape[1])]
+    return np.where(largest < 0, -1.0, 1.0)

@@ -95,9 +95,7 @@ class Factors(AbstractCovariance):
                 continue
             w = low_rank.whiten(one[:, :-1], one[:, -1])
             loadings = w.directions * w.strengths / w.scale[:, None]
-            largest = np.abs(loadings).argmax(axis=0)
-            signs = np.where(loadings[largest, range(loadings.shape[1])] < 0, -1.0, 1.0)
-            one[:, :-1] = loadings * signs
+            one[:, :-1] = loadings * low_rank.signs(loadings)
         return found
 
     def derived(self, covariances: Array) -> dict[str, Array]:
@@ -153,6 +151,5 @@ def _is_canonical(covariance: Array) -> bool:
     gram = (loadings.T / noise) @ loadings
     strengths = np.diagonal(gram)
     beside = np.abs(gram - np.diag(strengths)).max(initial=0.0)
-    largest = loadings[np.abs(loadings).argmax(axis=0), range(len(gram))]
-    ordered = bool((np.diff(strengths) <= 0).all() and (largest >= 0).all())
+    ordered = bool((np.diff(strengths) <= 0).all() and (low_rank.signs(loadings) > 0).all())
     return ordered and bool(beside <= CANONICAL * strengths.max(initial=0.0))

@@ -11,6 +11,7 @@ from sklearn.utils.extmath import randomized_svd
 
 from ..core.discriminants import Array
 from ..core.frames import CONSTANT
+from ..core.low_rank import signs
 from ._patterns import LatentParams
 
 FLOOR = 1e-12
@@ -103,12 +104,6 @@ def start_observed(X: Array, w: Array | None, n_factors: int, isotropic: bool) -
     scale = np.sqrt(1.0 / weight) / unit * varies
     rows = np.where(np.isnan(X), 0.0, X - mean) * scale * np.sqrt(w)[:, None]
     return _from_axes(rows, mean, unit, np.where(varies, variance, 0.0), n_factors, isotropic)
-
-
-def signs(loadings: Array) -> Array:
-    """Signs (q,) that make the largest entry of each column of loadings (d, q) positive."""
-    largest = loadings[np.abs(loadings).argmax(axis=0), np.arange(loadings.shape[1])]
-    return np.where(largest < 0, -1.0, 1.0)
 
 
 def _principal(rows: Array, q: int) -> tuple[Array, Array]:

@@ -13,11 +13,9 @@ from numpy.typing import ArrayLike
 from ..core import validation
 from ..core.discriminants import Array, Frame
 from ..core.frames import CONSTANT, first_frame, framed, own_frame
+from ._start import FLOOR
 from .goodness import FitTest, chi_square
 from .profile import FactorSolution, fit_factors
-
-FLOOR = 1e-12
-"""Noise variance of a Heywood feature relative to its own; that of a constant one, as it is."""
 
 
 class Moments(NamedTuple):

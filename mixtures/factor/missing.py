@@ -26,10 +26,10 @@ from ..core.blas import one_blas_thread
 from ..core.discriminants import Array
 from ..core.em import EMProblem, EMResult, Monitor, run_em
 from ..core.family import AbstractFamily, Sweep
-from ..core.low_rank import whiten
+from ..core.low_rank import signs, whiten
 from ..core.unconstrained import Coordinates, Positive, Real
 from ._patterns import LatentParams, Prepared, prepare, symmetric
-from ._start import floors, signs, spread_of, start_observed, units, used
+from ._start import floors, spread_of, start_observed, units, used
 from ._sums import LatentStatistics, ObservedSource
 from .goodness import n_loadings
 

@@ -17,6 +17,7 @@ from sklearn.utils import check_random_state
 
 from ..core.discriminants import Array, Frame
 from ..core.frames import framed
+from ..core.low_rank import signs
 from .centred import CentredRows, all_constant
 from .krylov import OVERSAMPLING, leading_pairs
 
@@ -122,10 +123,7 @@ def principal_axes(
 
 def with_positive_peaks(axes: Array) -> Array:
     """Axes (q, d) whose entry of largest size is positive: scikit-learn's rule for PCA."""
-    if not axes.size:
-        return axes
-    peaks = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
-    return axes * np.where(peaks < 0, -1.0, 1.0)
+    return axes * signs(axes.T)[:, None]
 
 
 def _from_scatter(X: np.ndarray, w: Array | None, n_axes: int, n_threads: int | None) -> Principal:

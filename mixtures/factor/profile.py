@@ -14,7 +14,8 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from ..core.discriminants import Array
-from ..core.low_rank import LOG_2_PI, squared_distances, whiten
+from ..core.frames import power_of_two_scale
+from ..core.low_rank import LOG_2_PI, signs, squared_distances, whiten
 from .boundary import Ending, Place, Search
 from .newton import Covariance, Root, Scatter, evaluate
 
@@ -151,7 +152,7 @@ def solution_of(
 def standardised(covariance: Array | None, root: Array | None) -> tuple[Scatter, Array]:
     """The correlations of the features that vary, and the standard deviations of all (d,)."""
     if covariance is not None:
-        unit = _powers(np.sqrt(np.abs(covariance.diagonal())))
+        unit = 1.0 / power_of_two_scale(np.sqrt(np.abs(covariance.diagonal())))
         scaled = covariance / unit / unit[:, None]
         deviation = np.sqrt(np.maximum(scaled.diagonal(), 0.0))
         varies = deviation > 0.0
@@ -162,7 +163,7 @@ def standardised(covariance: Array | None, root: Array | None) -> tuple[Scatter,
         return Covariance(matrix), deviation * unit
     assert root is not None, "expected a covariance or a root of one"
     m, d = root.shape
-    unit = _powers(np.abs(root).max(axis=0, initial=0.0))
+    unit = 1.0 / power_of_two_scale(np.abs(root).max(axis=0, initial=0.0))
     scaled = root / unit
     deviation = np.sqrt(np.einsum("ij,ij->j", scaled, scaled))
     varies = deviation > 0.0
@@ -170,11 +171,6 @@ def standardised(covariance: Array | None, root: Array | None) -> tuple[Scatter,
     if m >= d or (d <= DENSE and 2 * m > d):
         return Covariance(scaled.T @ scaled), deviation * unit
     return Root(scaled), deviation * unit
-
-
-def _powers(size: Array) -> Array:
-    """The power of two next to each number, so that dividing by it is exact; one for zero."""
-    return np.ldexp(1.0, np.frexp(np.where(size > 0.0, size, 1.0))[1])
 
 
 def best_ending(
@@ -242,10 +238,7 @@ def at_the_floor(place: Place, floor: float) -> Array:
 def canonical(loadings: Array, noise: Array) -> Array:
     """Rotated to ``L' P^-1 L`` diagonal, decreasing; each column's largest entry positive."""
     loadings = loadings @ whiten(loadings, noise).rotation.T
-    if not loadings.size:
-        return loadings
-    largest = loadings[np.argmax(np.abs(loadings), axis=0), np.arange(loadings.shape[1])]
-    return loadings * np.where(largest < 0.0, -1.0, 1.0)
+    return loadings * signs(loadings)
 
 
 def deviance(scatter: Scatter, loadings: Array, noise: Array) -> float:
